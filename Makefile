@@ -1,0 +1,106 @@
+# Everything a developer needs; `make help` lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+# Test processes wait much more than they compute: more of them than cores.
+WORKERS ?= 4
+
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## Show this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+$(VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[test]'
+	@touch $@
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Make the virtual environment with everything in it
+
+.PHONY: controlplane
+controlplane: setup ## Build the control plane that tests and demo run on (cached)
+	@$(BIN)/python -m tests.cluster.build
+
+.PHONY: demo
+demo: setup ## Start a throwaway cluster, install Glasskube in it, purge it before your eyes
+	@$(BIN)/python -m tests.cluster.demo
+
+.PHONY: lint
+lint: setup ## ruff, mypy --strict and import-linter
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: test
+test: lint controlplane ## Everything that has to pass
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+
+.PHONY: test-crash
+test-crash: controlplane ## Kill the purge at every point, and let requests fail by 20 seeds
+	$(BIN)/python -m pytest -n $(WORKERS) -m crash
+
+.PHONY: bench
+bench: controlplane ## Measure against kubectl delete, and start-up
+	@$(BIN)/python -m tests.cluster.bench
+
+# -- what is released; each of these is a step of the release workflow, too
+
+.PHONY: archive
+archive: ## Build the archive for this platform that needs no Python, in dist/
+	$(PYTHON) -m krew.build
+
+.PHONY: archive-twice
+archive-twice: ## Build it twice, and compare
+	$(PYTHON) -m krew.build --twice
+
+.PHONY: dist
+dist: setup ## Build wheel and sdist in dist/, and check what the package index will say
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/python -m build --no-isolation --outdir dist
+	$(BIN)/twine check --strict dist/*.whl dist/kubectl_glasskube_purge-*.tar.gz
+
+.PHONY: krew-manifest
+krew-manifest: setup ## Render krew's manifest for the archives in dist/; HOMEPAGE=URL of the repository
+	$(BIN)/python -m krew.render $(if $(HOMEPAGE),--homepage $(HOMEPAGE)) $(if $(COMPLETE),--complete)
+
+.PHONY: checksums
+checksums: ## Write dist/SHA256SUMS
+	cd dist && rm -f SHA256SUMS && sha256sum -- * > ../SHA256SUMS.part && mv ../SHA256SUMS.part SHA256SUMS
+
+.PHONY: lock
+lock: ## Resolve anew, with uv, what the archive is made of: ready-made for every platform
+	$(LOCK) pyproject.toml --constraint krew/constraints.txt --output-file krew/requirements.txt
+	$(LOCK) krew/build-requirements.in --constraint krew/requirements.txt --output-file krew/build-requirements.txt
+	for platform in x86_64-manylinux_2_34 aarch64-manylinux_2_34 x86_64-apple-darwin aarch64-apple-darwin \
+		x86_64-pc-windows-msvc aarch64-pc-windows-msvc; do \
+		$(UV) pip install --quiet --dry-run --only-binary :all: --python-version 3.12 --python-platform $$platform \
+			--target build/none -r krew/requirements.txt -r krew/build-requirements.txt || exit; done
+
+UV ?= uv
+LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	--no-emit-find-links --no-emit-index-url
+
+.PHONY: test-lowest
+test-lowest: ## Run what needs no cluster with the oldest dependencies that pyproject.toml allows
+	$(PYTHON) -m venv build/lowest
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check packaging
+	build/lowest/bin/python scripts/lowest.py > build/lowest/constraints.txt
+	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint build/lowest/constraints.txt --editable '.[test]'
+	build/lowest/bin/python -m pytest -n $(WORKERS) -m 'not cluster' --ignore tests/krew
+
+.PHONY: workflows
+workflows: ## Check the workflows with actionlint, where Go is installed
+	GOBIN=$(abspath build/tools) go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12
+	build/tools/actionlint
+
+.PHONY: release-notes
+release-notes: ## Print what the changelog says of TAG=v1.2.3, if that is this version
+	@$(PYTHON) scripts/release_notes.py $(TAG)
+
+.PHONY: clean
+clean: ## Remove the virtual environment and caches
+	rm -rf $(VENV) build dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
