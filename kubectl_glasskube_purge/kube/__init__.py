@@ -1,0 +1,1 @@
+"""The way to the API server, on kr8s. Knows nothing of Glasskube."""

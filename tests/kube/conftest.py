@@ -1,0 +1,78 @@
+"""A user's machine for every test: a home of its own, and nothing of the real one's environment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.pki import Authority
+from tests.kube.servers import FakeApi, fake_api
+
+Kubeconfig = Callable[..., Path]
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home, no proxies, no service account."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv("USERPROFILE", str(folder))
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "kubeconfig"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def authority() -> Authority:
+    """The CA of the fake API server."""
+    return Authority.create("fake")
+
+
+@pytest.fixture
+def api(authority: Authority, tmp_path: Path) -> Iterator[FakeApi]:
+    """A fake API server with a certificate for 127.0.0.1 and api.example.com; it knows client certificates."""
+    pair = authority.server(["127.0.0.1", "api.example.com"])
+    with fake_api(pair, client_ca=authority.certificate, folder=tmp_path) as server:
+        yield server
+
+
+@pytest.fixture
+def ca_file(authority: Authority, tmp_path: Path) -> Path:
+    path = tmp_path / "ca.crt"
+    path.write_bytes(authority.certificate)
+    return path
+
+
+@pytest.fixture
+def kubeconfig(api: FakeApi, ca_file: Path, tmp_path: Path) -> Kubeconfig:
+    """Writes a kubeconfig for the fake API server: `kubeconfig(user={...}, cluster={...})`."""
+
+    def write(user: dict[str, Any] | None = None, cluster: dict[str, Any] | None = None) -> Path:
+        path = tmp_path / "kubeconfig"
+        path.write_text(
+            yaml.safe_dump(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "prod",
+                    "contexts": [{"name": "prod", "context": {"cluster": "prod", "user": "admin"}}],
+                    "clusters": [
+                        {
+                            "name": "prod",
+                            "cluster": {"server": api.url, "certificate-authority": str(ca_file), **(cluster or {})},
+                        }
+                    ],
+                    "users": [{"name": "admin", "user": user or {}}],
+                }
+            )
+        )
+        return path
+
+    return write
