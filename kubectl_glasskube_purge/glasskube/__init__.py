@@ -1,0 +1,1 @@
+"""What Glasskube is. Knows nothing of the cluster at hand."""

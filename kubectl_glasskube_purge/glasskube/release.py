@@ -1,0 +1,556 @@
+"""Where the manifest of a version comes from.
+
+In this order: the file or URL the user gives, the user's cache, the release's
+address or a mirror of it, and, where none of these can be had, the inventory.
+A purge must work in a cluster without internet access, so a download that fails
+is a warning and not an error, and it fails soon: see `Sources` for the limits.
+What the user named explicitly is never silently replaced.
+
+Whatever comes from outside goes through `manifest`: what doesn't parse is
+treated as not to be had, what names foreign objects stops the purge. A release's
+manifest never changes, so a cache entry is good for ever; it is held against the
+inventory each time it is read, and only what passes is written.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import re
+import ssl
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, urlsplit
+
+from kubectl_glasskube_purge import __version__
+from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
+from kubectl_glasskube_purge.glasskube.manifest import ForeignObjects, ManifestError
+from kubectl_glasskube_purge.kube.objects import Ref
+
+if TYPE_CHECKING:
+    import httpx
+    from tenacity import RetryCallState
+
+MAX_REDIRECTS = 5
+
+_UNREACHABLE_ATTEMPTS = 2
+"""Where there is no route, no name or no listener, a second look is enough."""
+_TRANSIENT_ATTEMPTS = 4
+_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
+_VARIANTS = frozenset({inventory.SLIM, inventory.AIO, inventory.AUTOUPDATER})
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+"""At least two letters: `C:\\manifest.yaml` is a file."""
+
+
+class ReleaseError(Exception):
+    """No manifest to go by: `code` for scripts, `message` what is wrong, `hint` what to do next."""
+
+    code = "release"
+    hint = ""
+
+    def __init__(self, message: str) -> None:
+        self.message = message
+        super().__init__(message)
+
+
+class InvalidSource(ReleaseError):
+    """A version, path or URL that can't be one. A usage error: nothing was asked of anybody."""
+
+    code = "invalid-source"
+    hint = (
+        "Versions look like v0.26.1, and URLs start with https:// or http://; "
+        "--releases-url takes a base, or an address with {version} and {variant} in it."
+    )
+
+
+class UnknownVersion(ReleaseError):
+    """The version is not in the inventory, or not known at all, and its manifest can't be had either."""
+
+    code = "unknown-version"
+    hint = (
+        "Name the release with --glasskube-version, give its manifest with --manifest, "
+        "or update this plugin if the release is newer than it."
+    )
+
+
+class ManifestUnavailable(ReleaseError):
+    """What `--manifest` names can't be read or downloaded."""
+
+    code = "manifest-unavailable"
+    hint = "Check the file or address, or leave --manifest out."
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where to look, and for how long. Durations are seconds."""
+
+    manifest: str | None = None
+    """File or http(s) URL of a manifest; nothing else is then asked."""
+    releases_url: str | None = None
+    """Mirror of the releases: a base address, or one with `{version}` and `{variant}` in it."""
+    offline: bool = False
+    """Never use the network."""
+    cache_dir: Path | None = None
+    """Default: `kubectl-glasskube-purge` in the user's cache folder."""
+    connect_timeout: float = 4.0
+    """Without any route, two attempts: a purge without internet access waits some 9 s at most."""
+    read_timeout: float = 10.0
+    """Silence on an open connection."""
+    budget: float = 20.0
+    """All attempts and pauses together; variants are downloaded at the same time."""
+    backoff: float = 0.5
+    """The longest first pause between attempts; it doubles each time."""
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A warning: something the user should know, with a code for scripts."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The objects to go by, and where that knowledge is from."""
+
+    version: str | None
+    """As it stands in URLs (`v0.26.1`); None where it isn't known and `--manifest` was given."""
+    source: str
+    """For people: `downloaded`, `cache`, `file …`, `inventory (offline)`."""
+    refs: tuple[Ref, ...]
+    warnings: tuple[Notice, ...]
+    matches_inventory: bool
+    """Whether these are exactly the objects that the inventory has for the version."""
+    manifests: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
+    """The manifests themselves; fewer than were asked for where the inventory had to serve."""
+
+
+async def resolve(version: str | None, variants: Sequence[str], options: Sources) -> Resolved:
+    """The objects of a version's release manifests.
+
+    `variants` are of `inventory.SLIM`, `AIO`, `AUTOUPDATER`; one that a known
+    release was never published in is left out. A version may lack its `v`.
+
+    Raises `InvalidSource`, `UnknownVersion`, `ManifestUnavailable`, and
+    `ManifestError` where what `--manifest` names isn't believed; `ForeignObjects`
+    wherever the manifest came from.
+    """
+    if not _VARIANTS.issuperset(variants):
+        raise ValueError(f"no variants of a release: {sorted(set(variants) - _VARIANTS)}")
+    if version is not None:
+        version = _checked_version(version)
+    if options.manifest is not None:
+        return await _given(options.manifest, version, variants, options)
+    if version is None:
+        raise UnknownVersion("which Glasskube release is installed can't be told")
+    if version in inventory.releases():
+        variants = [variant for variant in variants if variant in inventory.variants(version)]
+    base = _checked_base(options.releases_url or facts.RELEASES_URL)
+    parts = await _parts([_Wanted(version, variant, base) for variant in variants], options)
+    refs = tuple(dict.fromkeys(ref for part in parts for ref in part.refs))
+    warnings = [warning for part in parts for warning in part.warnings]
+    matches = frozenset(refs) == frozenset(_known(version, variants))
+    if not matches:
+        warnings.append(_difference(version, refs, _known(version, variants)))
+    manifests = tuple(part.manifest for part in parts if part.manifest)
+    return Resolved(version, _source(parts), refs, tuple(dict.fromkeys(warnings)), matches, manifests)
+
+
+# -- what was asked for
+
+
+def _checked_version(version: str) -> str:
+    written = version if version.startswith("v") else f"v{version}"
+    if not inventory.is_version(written):
+        raise InvalidSource(f"{version[:80]!a} is no version of Glasskube")
+    return written
+
+
+def _checked_base(url: str) -> str:
+    split = _checked_url(url)
+    places = {place for place in ("{version}", "{variant}") if place in url}
+    if len(places) == 1 or (not places and (split.query or split.fragment)):
+        raise InvalidSource(f"{_shown(url)} doesn't say where {{version}} and {{variant}} go")
+    return url
+
+
+def _checked_url(url: str) -> SplitResult:
+    try:
+        split = urlsplit(url)
+        host, _ = split.hostname, split.port
+    except ValueError:
+        host = None
+    if not host or split.scheme not in ("http", "https") or not url.isprintable() or " " in url:
+        raise InvalidSource(f"{_shown(url)[:200]!a} is no http or https address")
+    return split
+
+
+def _shown(url: str) -> str:
+    """An address as messages may show it: passwords and signatures stay out of terminals and reports."""
+    with contextlib.suppress(ValueError):
+        split = urlsplit(url)
+        host = (split.hostname or "") + (f":{split.port}" if split.port else "")
+        return f"{split.scheme}://{host}{split.path}"
+    return "the address"
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """One manifest of one release, and the address of the releases."""
+
+    version: str
+    variant: str
+    base: str
+
+    @property
+    def url(self) -> str:
+        template = (
+            self.base if "{version}" in self.base else facts.MANIFEST_URL.replace("{base}", self.base.rstrip("/"))
+        )
+        return template.replace("{version}", self.version).replace("{variant}", self.variant)
+
+    def file(self, options: Sources) -> Path:
+        """The cache entry: a mirror has entries of its own, so that it can't speak for the releases."""
+        origin = hashlib.sha256(self.base.encode()).hexdigest()[:12]
+        return _cache_dir(options) / "manifests" / origin / self.version / f"manifest-{self.variant}.yaml"
+
+
+def _cache_dir(options: Sources) -> Path:
+    if options.cache_dir is not None:
+        return options.cache_dir
+    from platformdirs import user_cache_path
+
+    return user_cache_path("kubectl-glasskube-purge", appauthor=False)
+
+
+# -- what the user gives
+
+
+async def _given(named: str, version: str | None, variants: Sequence[str], options: Sources) -> Resolved:
+    if _URL.match(named):
+        _checked_url(named)
+        if options.offline:
+            raise InvalidSource(f"--offline forbids the network, and --manifest names {_shown(named)}")
+        source = _shown(named)
+        try:
+            async with _client(options) as client:
+                data = await _download(client, named, options)
+        except _Unobtainable as error:
+            raise ManifestUnavailable(f"the manifest can't be downloaded: {error.why}") from error
+    else:
+        source = f"file {named}"
+        data = await asyncio.to_thread(_read, named)
+    refs = await asyncio.to_thread(_believed, data, source)
+    matches = _is_of(version, refs, variants)
+    known = _known(version, variants) if version else ()
+    warnings = () if matches else (_difference(version, refs, known),)
+    return Resolved(version, source, refs, warnings, matches, (data,))
+
+
+def _read(named: str) -> bytes:
+    try:
+        with Path(named).expanduser().open("rb") as file:
+            return file.read(manifest.MAX_BYTES + 1)
+    except OSError as error:
+        raise ManifestUnavailable(f"the manifest {named} can't be read: {error.strerror or error}") from error
+
+
+def _is_of(version: str | None, refs: Sequence[Ref], variants: Sequence[str]) -> bool:
+    """Whether a manifest is one of the version's, or all the wanted ones in one file. Without a version: any's."""
+    named = frozenset(refs)
+    versions = inventory.releases() if version is None else (version,) if version in inventory.releases() else ()
+    return any(
+        named == frozenset(inventory.objects(release, variant))
+        for release in versions
+        for variant in inventory.variants(release)
+    ) or (version is not None and bool(versions) and named == frozenset(_known(version, variants)))
+
+
+# -- cache, download, inventory
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What became of one wanted manifest."""
+
+    variant: str
+    source: str
+    refs: tuple[Ref, ...]
+    warnings: tuple[Notice, ...] = ()
+    manifest: bytes = b""
+    """Empty where it couldn't be had."""
+
+
+async def _parts(wanted: Sequence[_Wanted], options: Sources) -> list[_Part]:
+    """Every wanted manifest, from wherever it can be had."""
+    cached = {each: await asyncio.to_thread(_cached, each, options) for each in wanted}
+    missing = [each for each, part in cached.items() if part is None]
+    if options.offline:
+        obtained = {each: _from_inventory(each, "offline") for each in missing}
+    else:
+        obtained = await _downloaded(missing, options) if missing else {}
+    return [cached[each] or obtained[each] for each in wanted]
+
+
+def _cached(wanted: _Wanted, options: Sources) -> _Part | None:
+    """A cache entry that is still what it should be. Any other is as good as none: it is downloaded anew."""
+    try:
+        with wanted.file(options).open("rb") as file:
+            data = file.read(manifest.MAX_BYTES + 1)
+        refs = _believed(data, "the cache")
+    except (OSError, ManifestError):
+        return None
+    return _Part(wanted.variant, "cache", refs, manifest=data) if _is_cacheable(wanted, refs) else None
+
+
+def _is_cacheable(wanted: _Wanted, refs: Sequence[Ref]) -> bool:
+    """What isn't the known release's manifest isn't kept: a mirror may be mended."""
+    return wanted.version not in inventory.releases() or _is_of(wanted.version, refs, (wanted.variant,))
+
+
+async def _downloaded(wanted: Sequence[_Wanted], options: Sources) -> dict[_Wanted, _Part]:
+    try:
+        async with _client(options) as client:
+            results = await asyncio.gather(*(_obtain(client, each, options) for each in wanted), return_exceptions=True)
+    except _Unobtainable as error:
+        return {each: _from_inventory(each, error.why) for each in wanted}
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+    return {each: result for each, result in zip(wanted, results, strict=True) if isinstance(result, _Part)}
+
+
+async def _obtain(client: httpx.AsyncClient, wanted: _Wanted, options: Sources) -> _Part:
+    """One manifest from its address, else from the inventory. Raises `ForeignObjects`, `UnknownVersion`."""
+    try:
+        data = await _download(client, wanted.url, options)
+        refs = await asyncio.to_thread(_believed, data, _shown(wanted.url))
+    except ForeignObjects:
+        raise
+    except ManifestError as error:
+        return _from_inventory(wanted, error.message)
+    except _Unobtainable as error:
+        return _from_inventory(wanted, error.why)
+    warning = await asyncio.to_thread(_store, wanted, options, data) if _is_cacheable(wanted, refs) else None
+    return _Part(wanted.variant, "downloaded", refs, (warning,) if warning else (), data)
+
+
+def _from_inventory(wanted: _Wanted, why: str) -> _Part:
+    if wanted.version not in inventory.releases():
+        raise UnknownVersion(f"{wanted.version} is no release this plugin knows, and its manifest can't be had: {why}")
+    return _Part(
+        wanted.variant,
+        f"inventory ({why})",
+        inventory.objects(wanted.version, wanted.variant),
+        (Notice("manifest-from-inventory", f"going by the built-in inventory of {wanted.version}: {why}"),),
+    )
+
+
+def _believed(data: bytes, source: str) -> tuple[Ref, ...]:
+    refs = manifest.parse(data, source)
+    manifest.check(refs, source)
+    return refs
+
+
+def _store(wanted: _Wanted, options: Sources, data: bytes) -> Notice | None:
+    """Writes a cache entry, whole or not at all. A cache that can't be written costs a download next time, no more."""
+    entry = wanted.file(options)
+    try:
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".manifest-")
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+            os.replace(temporary, entry)
+        except OSError:
+            os.unlink(temporary)
+            raise
+    except OSError as error:
+        return Notice("cache", f"the manifest isn't kept in {entry.parent}: {error.strerror or error}")
+    return None
+
+
+def _known(version: str, variants: Iterable[str]) -> tuple[Ref, ...]:
+    if version not in inventory.releases():
+        return ()
+    published = [variant for variant in variants if variant in inventory.variants(version)]
+    return tuple(dict.fromkeys(ref for variant in published for ref in inventory.objects(version, variant)))
+
+
+def _difference(version: str | None, refs: Sequence[Ref], known: Sequence[Ref]) -> Notice:
+    if not known:
+        return Notice(
+            "manifest-unknown-version",
+            f"the manifest of {version or 'an unnamed version'} isn't that of a release this plugin knows; "
+            "all it names is known from other releases",
+        )
+    lacking = len(frozenset(known) - frozenset(refs))
+    further = len(frozenset(refs) - frozenset(known))
+    return Notice(
+        "manifest-differs",
+        f"the manifest isn't the one known of {version}: {lacking} of {len(known)} objects aren't in it, "
+        f"{further} others are",
+    )
+
+
+def _source(parts: Sequence[_Part]) -> str:
+    by_source: dict[str, list[str]] = {}
+    for part in parts:
+        by_source.setdefault(part.source, []).append(part.variant)
+    if len(by_source) == 1:
+        return next(iter(by_source))
+    return "; ".join(f"{' + '.join(variants)}: {source}" for source, variants in by_source.items()) or "not needed"
+
+
+# -- the network
+
+
+class _Unobtainable(Exception):
+    """A download that came to nothing."""
+
+    def __init__(self, why: str, *, attempts: int = 1, pause: float = 0.0) -> None:
+        self.why = why
+        self.attempts = attempts
+        """How often to try in all where this is what happens; 1 where trying again can't help."""
+        self.pause = pause
+        """What the server asks to wait, in seconds."""
+
+
+@contextlib.asynccontextmanager
+async def _client(options: Sources) -> AsyncIterator[httpx.AsyncClient]:
+    """Honours HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."""
+    import httpx
+
+    try:
+        client = httpx.AsyncClient(
+            timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
+            # The limits are on what arrives: what isn't compressed can't grow behind them.
+            headers={"Accept-Encoding": "identity", "User-Agent": f"kubectl-glasskube-purge/{__version__}"},
+            verify=_trusted(),
+        )
+    except (ImportError, ValueError) as error:
+        # A SOCKS proxy without the extra package for it, or an address that is none.
+        raise _Unobtainable("the proxy settings in the environment can't be used") from error
+    async with client:
+        yield client
+
+
+def _trusted() -> ssl.SSLContext:
+    """The authorities httpx brings along, and the system's, which know what company proxies sign with."""
+    import httpx
+
+    context = httpx.create_ssl_context()
+    context.load_default_certs()
+    return context
+
+
+async def _download(client: httpx.AsyncClient, url: str, options: Sources) -> bytes:
+    """The body at `url`, tried as often as it is worth within the budget. Raises `_Unobtainable`."""
+    from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
+
+    # Full jitter, so that the purges of many clusters don't return together; never sooner than the server asks.
+    jittered = wait_random_exponential(multiplier=options.backoff, max=4)
+    attempts = AsyncRetrying(
+        retry=retry_if_exception_type(_Unobtainable),
+        wait=lambda state: max(_failure(state).pause, jittered(state)),
+        stop=lambda state: state.attempt_number >= _failure(state).attempts or stop_before_delay(options.budget)(state),
+        reraise=True,
+    )
+    try:
+        return await asyncio.wait_for(attempts(_fetch, client, url), options.budget)
+    except asyncio.TimeoutError as error:
+        raise _Unobtainable(f"{_host(url)} took longer than {options.budget:g} s") from error
+
+
+def _failure(state: RetryCallState) -> _Unobtainable:
+    error = state.outcome.exception() if state.outcome else None
+    assert isinstance(error, _Unobtainable)
+    return error
+
+
+async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
+    """One attempt, through all its redirects. Raises `_Unobtainable`."""
+    import httpx
+
+    host = _host(url)
+    try:
+        request = client.build_request("GET", url)
+        for _ in range(MAX_REDIRECTS + 1):
+            host = request.url.host
+            response = await client.send(request, stream=True)
+            async with contextlib.aclosing(response):
+                if response.next_request is None:
+                    return await _body(response)
+                _check_redirect(request.url, response.next_request.url)
+                request = response.next_request
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
+        if _is_about_trust(error):
+            raise _Unobtainable(f"{host} shows a certificate that isn't trusted (see SSL_CERT_FILE)") from error
+        why = str(error) or "no answer"
+        raise _Unobtainable(f"{host} can't be reached: {why}", attempts=_UNREACHABLE_ATTEMPTS) from error
+    except httpx.TimeoutException as error:
+        raise _Unobtainable(f"{host} stopped answering", attempts=_TRANSIENT_ATTEMPTS) from error
+    except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
+        raise _Unobtainable(f"{host} broke the connection off", attempts=_TRANSIENT_ATTEMPTS) from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise _Unobtainable(f"{host}: {error}") from error
+    raise _Unobtainable(f"{_host(url)} redirects more than {MAX_REDIRECTS} times")
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or url
+
+
+def _is_about_trust(error: BaseException) -> bool:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return True
+        cause = cause.__cause__ or cause.__context__
+    return False
+
+
+def _check_redirect(origin: httpx.URL, target: httpx.URL) -> None:
+    """Only http and https, and never from what is protected to what isn't."""
+    if target.scheme not in ("http", "https") or (origin.scheme == "https" and target.scheme != "https"):
+        raise _Unobtainable(
+            f"{origin.host} redirects from {origin.scheme} to {target.scheme or 'nowhere'}, which isn't followed"
+        )
+
+
+async def _body(response: httpx.Response) -> bytes:
+    host, status = response.url.host, response.status_code
+    if status in _TRANSIENT_STATUSES:
+        pause = _retry_after(response.headers.get("Retry-After", ""))
+        raise _Unobtainable(f"{host} answers {status}", attempts=_TRANSIENT_ATTEMPTS, pause=pause)
+    if status != 200:
+        what = "doesn't have it (404)" if status == 404 else f"answers {status}"
+        raise _Unobtainable(f"{host} {what}")
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise _Unobtainable(f"{host} sends it compressed, which wasn't asked for")
+    body = bytearray()
+    async for chunk in response.aiter_raw():
+        body += chunk
+        if len(body) > manifest.MAX_BYTES:
+            raise _Unobtainable(f"{host} sends more than {manifest.MAX_BYTES // 1024 // 1024} MiB")
+    return bytes(body)
+
+
+def _retry_after(value: str) -> float:
+    """Seconds of a Retry-After header (RFC 9110: seconds or a date); 0 where there is none that can be read."""
+    if value.isascii() and value.isdigit():
+        return float(value)
+    try:
+        when = parsedate_to_datetime(value)
+    except ValueError:
+        return 0.0
+    when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
+    return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())

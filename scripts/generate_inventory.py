@@ -1,0 +1,121 @@
+"""Generates `glasskube/inventory.json` from a folder of release manifests.
+
+    python scripts/generate_inventory.py [--check] [--releases FOLDER]
+
+The folder is laid out as `<version>/manifest-<variant>.yaml`. Output depends on
+nothing but the manifests' content: the same folder gives the same bytes. With
+`--check` nothing is written, and the exit code is 1 where the stored inventory
+differs.
+
+Identities and what CRDs define are taken, nothing else. The manifests are read
+here as data of known origin; what comes from outside at run time goes through
+`glasskube/manifest.py`, which trusts nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from kubectl_glasskube_purge.glasskube.inventory import precedence
+from kubectl_glasskube_purge.kube.objects import Ref
+
+ROOT = Path(__file__).resolve().parent.parent
+RELEASES = ROOT.parent / "shared" / "glasskube-releases"
+INVENTORY = ROOT / "kubectl_glasskube_purge" / "glasskube" / "inventory.json"
+VARIANTS = ("slim", "aio", "autoupdater")
+
+_SEPARATOR = re.compile(r"^---$", re.MULTILINE)
+
+Object = tuple[str, str, str, str]
+Defined = tuple[str, str, str, str, tuple[str, ...], str]
+
+
+def generate(folder: Path) -> str:
+    """The inventory's text for the manifests in `folder`. Raises `FileNotFoundError` where there are none."""
+    versions = sorted({path.parent.name for path in folder.glob("*/manifest-*.yaml")}, key=precedence)
+    if not versions:
+        raise FileNotFoundError(f"no */manifest-*.yaml in {folder}")
+    objects: dict[Object, int] = {}
+    manifests: dict[tuple[int, ...], int] = {}
+    definitions: dict[Defined, int] = {}
+    releases: dict[str, Any] = {}
+    for version in versions:
+        variants: dict[str, int] = {}
+        defined: dict[str, int] = {}
+        for variant in VARIANTS:
+            path = folder / version / f"manifest-{variant}.yaml"
+            if not path.exists():
+                continue
+            documents = [loaded for text in _SEPARATOR.split(path.read_text("utf-8")) if (loaded := _load(text))]
+            named = tuple(objects.setdefault(_object(document), len(objects)) for document in documents)
+            variants[variant] = manifests.setdefault(named, len(manifests))
+            for document in documents:
+                if document["kind"] == "CustomResourceDefinition":
+                    name = document["metadata"]["name"]
+                    defined[name] = definitions.setdefault(_defined(document["spec"]), len(definitions))
+        releases[version] = {"manifests": variants, "definitions": [defined[name] for name in sorted(defined)]}
+    return _text(
+        objects=_lines(objects),
+        manifests=_lines(manifests),
+        definitions=_lines(definitions),
+        releases="{\n" + ",\n".join(f"  {json.dumps(v)}: {_compact(entry)}" for v, entry in releases.items()) + "\n }",
+    )
+
+
+@cache
+def _load(text: str) -> Any:
+    """One document. Most are the same in many releases, and parsing is all this script takes time for."""
+    return YAML(typ="safe").load(text)
+
+
+def _object(document: Mapping[str, Any]) -> Object:
+    ref = Ref.of(document)
+    return (ref.api_version, ref.kind, ref.namespace, ref.name)
+
+
+def _defined(spec: Mapping[str, Any]) -> Defined:
+    served = tuple(version["name"] for version in spec["versions"] if version["served"])
+    (storage,) = (version["name"] for version in spec["versions"] if version["storage"])
+    return (spec["group"], spec["names"]["kind"], spec["names"]["plural"], spec["scope"], served, storage)
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _lines(entries: Iterable[Any]) -> str:
+    """A JSON array with one entry a line, so that a new release is a readable diff."""
+    return "[\n" + ",\n".join(f"  {_compact(entry)}" for entry in entries) + "\n ]"
+
+
+def _text(**sections: str) -> str:
+    return "{\n" + ",\n".join(f' "{name}": {text}' for name, text in sections.items()) + "\n}\n"
+
+
+def main() -> int:
+    """Writes or checks the inventory; the exit code is 1 where a check fails."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--releases", type=Path, default=RELEASES, metavar="FOLDER")
+    parser.add_argument("--check", action="store_true", help="compare only")
+    arguments = parser.parse_args()
+    text = generate(arguments.releases)
+    if arguments.check:
+        if INVENTORY.exists() and INVENTORY.read_text("utf-8") == text:
+            return 0
+        print(f"{INVENTORY} differs from {arguments.releases}: run this without --check", file=sys.stderr)
+        return 1
+    INVENTORY.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
