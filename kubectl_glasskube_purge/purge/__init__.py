@@ -1,0 +1,1 @@
+"""The job, in the order the data flows: survey, guard, plan, execute, verify."""

@@ -1,0 +1,175 @@
+"""One purge at a time: a claim on the cluster, as an annotation on Glasskube's namespace.
+
+A Lease would be the usual thing, but a Terminating namespace takes no new ones,
+and an annotation on it can still be patched. As with leader election, no clock
+of another machine is trusted: a claim counts as abandoned when it has not been
+renewed for as long as somebody watched it. On the machine that made it, a dead
+process is proof enough.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import platform
+import uuid
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+
+from kubectl_glasskube_purge.kube import errors
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.objects import Found
+
+ANNOTATION = "glasskube-purge/claim"
+
+RENEWED_EVERY = 3.0
+"""Seconds between two renewals."""
+
+ABANDONED_AFTER = 12.0
+"""Seconds without a renewal after which nobody holds the claim any more: four that didn't come."""
+
+
+_TRIES = 20
+"""How often a claim is written that meets with changes of others."""
+
+
+class Claimed(errors.Conflict):
+    """Another purge is at work on this cluster."""
+
+    code = "claimed"
+    hint = "Wait for it to end, or end it, then run this again."
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the annotation says."""
+
+    host: str
+    process: int
+    token: str
+    renewal: int = 0
+
+    @property
+    def text(self) -> str:
+        """The annotation's value."""
+        return json.dumps(
+            {"host": self.host, "process": self.process, "token": self.token, "renewal": self.renewal}, sort_keys=True
+        )
+
+    @property
+    def renewed(self) -> Claim:
+        """The same claim, a moment later."""
+        return Claim(self.host, self.process, self.token, self.renewal + 1)
+
+    @classmethod
+    def read(cls, found: Found) -> Claim | None:
+        """The claim on a namespace; None where there is none, or none that can be read."""
+        try:
+            value = json.loads(found.annotations.get(ANNOTATION, ""))
+            return cls(str(value["host"]), int(value["process"]), str(value["token"]), int(value["renewal"]))
+        except (ValueError, KeyError, TypeError):
+            return None
+
+    @property
+    def is_dead(self) -> bool:
+        """Whether its process was this machine's and has ended."""
+        if self.host != _host() or os.name == "nt":
+            return False
+        try:
+            os.kill(self.process, 0)
+        except ProcessLookupError:
+            return True
+        except (PermissionError, OverflowError):
+            return False
+        return False
+
+
+def _host() -> str:
+    return f"{platform.node()}/{uuid.getnode():x}"
+
+
+@contextlib.asynccontextmanager
+async def claimed(client: Client, namespace: Found | None, say: Callable[[str], None]) -> AsyncIterator[None]:
+    """Holds the claim for as long as the block runs; takes it off afterwards, if the namespace is still there.
+
+    Waits visibly, by `say`, for a claim that may be abandoned. Without a
+    namespace there is nothing to write on, and nothing that two purges could do
+    to each other: every delete names the UID. Raises `Claimed` where somebody
+    else is at work, and `KubeError`.
+    """
+    if namespace is None:
+        yield
+        return
+    mine = Claim(_host(), os.getpid(), uuid.uuid4().hex)
+    if not await _take(client, namespace, mine, say):
+        yield
+        return
+    renewing = asyncio.create_task(_renew(client, namespace, mine))
+    try:
+        yield
+    finally:
+        renewing.cancel()
+        await asyncio.gather(renewing, return_exceptions=True)
+        with contextlib.suppress(errors.KubeError):
+            found = await client.get(namespace.ref)
+            claim = Claim.read(found) if found is not None else None
+            if claim is not None and claim.token == mine.token:
+                await client.remove_annotation(namespace.ref, uid=namespace.uid, key=ANNOTATION)
+
+
+async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[str], None]) -> bool:
+    """Whether the claim was written; False where the namespace is gone, or may not be written on."""
+    clock = asyncio.get_running_loop().time
+    tries = 0
+    seen: Claim | None = None
+    since = clock()
+    while True:
+        found = await client.get(namespace.ref)
+        if found is None or found.uid != namespace.uid:
+            return False
+        other = Claim.read(found)
+        if other is not None and other.token == mine.token:
+            return True  # written, though the API server's answer didn't get here
+        if other is not None and not other.is_dead:
+            if seen is not None and seen != other:
+                raise Claimed(f"another purge is at work (process {other.process} on {other.host.partition('/')[0]})")
+            if seen is None:
+                seen, since = other, clock()
+                where = f"process {other.process} on {other.host.partition('/')[0]}"
+                say(
+                    f"An earlier purge ({where}) left its claim; waiting {ABANDONED_AFTER:.0f}s to see whether it lives"
+                )
+            if clock() - since < ABANDONED_AFTER:
+                await asyncio.sleep(RENEWED_EVERY / 2)
+                continue
+        try:
+            # The resourceVersion that was read is a precondition: of two that come at once, one has to look again.
+            await client.annotate(found.ref, uid=found.uid, key=ANNOTATION, value=mine.text, seen=found)
+        except (errors.Conflict, errors.Invalid) as error:
+            tries += 1
+            if tries == _TRIES:
+                raise errors.Conflict(f"{found.ref.display} can't be claimed: {error.message}") from error
+            await asyncio.sleep(RENEWED_EVERY / 10)
+        except (errors.Forbidden, errors.NotFound, errors.Refused, errors.WebhookUnreachable):
+            # Whoever may not write on it may still purge: every delete names its object.
+            return False
+        else:
+            return True
+
+
+async def _renew(client: Client, namespace: Found, mine: Claim) -> None:
+    while True:
+        await asyncio.sleep(RENEWED_EVERY)
+        mine = mine.renewed
+        try:
+            found = await client.get(namespace.ref)
+            other = Claim.read(found) if found is not None else None
+            if other is not None and other.token != mine.token:
+                return  # held for abandoned, while this machine slept: two at work do each other no harm
+            await client.annotate(namespace.ref, uid=namespace.uid, key=ANNOTATION, value=mine.text)
+        except errors.NotFound:
+            return
+        except errors.KubeError:
+            continue  # the API server's mood: the next renewal comes soon
