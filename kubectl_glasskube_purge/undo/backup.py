@@ -1,0 +1,205 @@
+"""Writes down what a purge is about to delete, before it deletes anything.
+
+Everything is read whole, put into one text, written to a file of its own and read
+back. Whatever goes wrong on the way is an error, and nothing was deleted yet. The
+file appears under its name at once and complete, or not at all, and never in the
+place of another one.
+
+The namespace remembers where the backups are: a purge that was interrupted and
+run again has written two, and only together they are everything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import secrets
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+
+from kubectl_glasskube_purge import __version__
+from kubectl_glasskube_purge.kube import errors
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.connect import Target
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import some
+from kubectl_glasskube_purge.purge.plan import Plan
+from kubectl_glasskube_purge.purge.survey import FLUX_ANNOTATION, VERSION_ANNOTATION, Survey
+
+from . import selection, text
+from .content import OWN_PREFIX
+from .errors import BackupExists, BackupFailed, BackupImpossible
+
+ANNOTATION = OWN_PREFIX + "backups"
+"""On Glasskube's namespace: the files' absolute paths on whoever's machine it was, as a JSON list, oldest first."""
+
+_NOTES = frozenset({ANNOTATION, VERSION_ANNOTATION, FLUX_ANNOTATION})
+"""What a purge leaves on namespaces for its next run."""
+
+
+async def take(client: Client, survey: Survey, plan: Plan, moment: datetime) -> text.Backup:
+    """Reads everything that the plan takes along and that is worth writing down.
+
+    Raises `BackupImpossible` where something can't be read, naming it, and
+    `KubeError` where nothing can. What vanished since the survey is left out.
+    """
+    choices = selection.choose(plan)
+    answers = await asyncio.gather(*(_read(client, choice.found) for choice in choices))
+    unread = [answer for answer in answers if isinstance(answer, _Unread)]
+    if unread:
+        shown = some(f"{one.ref.display} ({one.why})" for one in unread)
+        raise BackupImpossible(f"can't back up what can't be read: {shown}")
+    bodies = {answer.ref: answer for answer in answers if isinstance(answer, Found)}
+    head = _head(client.connection.target, survey, plan, moment)
+    return text.Backup(selection.contents(choices, bodies), head)
+
+
+class _Unread:
+    def __init__(self, ref: Ref, why: str) -> None:
+        self.ref = ref
+        self.why = why
+
+
+async def _read(client: Client, seen: Found) -> Found | _Unread | None:
+    try:
+        found = await client.get(seen.ref, whole=True)
+    except (errors.Unauthorized, errors.Unreachable, errors.Busy):
+        raise
+    except errors.KubeError as error:
+        return _Unread(seen.ref, error.message)
+    # Another object of that name won't be deleted either: its UID isn't the plan's.
+    return found if found is not None and found.uid == seen.uid else None
+
+
+def _head(target: Target, survey: Survey, plan: Plan, moment: datetime) -> text.Head:
+    return text.Head(
+        taken=moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        context=target.context,
+        server=target.server,
+        version=survey.version.version,
+        program=__version__,
+        lost=tuple(f"the data in volume {lost.ref.namespace}/{lost.ref.name} ({lost.what})" for lost in plan.lost),
+    )
+
+
+# -- the file
+
+
+def free_path(directory: Path, name: str) -> Path:
+    """A file in a folder that isn't there yet: `name`, or `name` with a number before its ending."""
+    wanted = directory / name
+    number = 1
+    path = wanted
+    while os.path.lexists(path):
+        number += 1
+        path = wanted.with_name(f"{wanted.stem}-{number}{wanted.suffix}")
+    return path
+
+
+def check(path: Path) -> None:
+    """Raises `BackupExists` where there is something at `path` already."""
+    if os.path.lexists(path):
+        raise BackupExists(f"{path} exists already")
+
+
+def save(path: Path, backup: text.Backup) -> None:
+    """Writes a backup to a new file that only the user may read, and proves that it says what it should.
+
+    Raises `BackupExists` and `BackupFailed`; then there is no file at `path` that
+    could be taken for a backup.
+    """
+    data = proven(backup).encode()
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _create(path, data)
+        written = path.read_bytes()
+    except OSError as error:
+        if isinstance(error, FileExistsError) and os.path.lexists(path):
+            raise BackupExists(f"{path} exists already") from error
+        raise BackupFailed(f"can't write the backup to {path}: {error.strerror or error}") from error
+    if written != data:
+        path.unlink()
+        raise BackupFailed(f"{path} reads otherwise than it was written")
+
+
+def proven(backup: text.Backup) -> str:
+    """The backup's text, read as a restore reads it; raises `BackupFailed` where that gives something else."""
+    content = text.dump(backup)
+    read = text.load(content, "the backup", reference=False)
+    if read.contents.restored != backup.contents.restored:
+        pairs = zip(backup.contents.restored, read.contents.restored, strict=False)
+        differing = some(ours.ref.display for ours, theirs in pairs if ours != theirs)
+        raise BackupFailed(f"the backup reads otherwise than what it was made from: {differing}")
+    return content
+
+
+def _create(path: Path, data: bytes) -> None:
+    """Lets a file appear with all its content, durably, where there was none; raises `OSError`."""
+    partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}.partial")
+    try:
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _put(partial, path)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            partial.unlink()
+    _sync_directory(path.parent)
+
+
+def _put(partial: Path, path: Path) -> None:
+    """Gives a complete file its name, unless something else has it: raises `FileExistsError` then."""
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        raise
+    except OSError:
+        # A file system without hard links. The name is taken first, so that nothing is ever replaced.
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        try:
+            partial.replace(path)
+        except OSError:
+            path.unlink()
+            raise
+
+
+def _sync_directory(directory: Path) -> None:
+    if sys.platform == "win32":  # where a folder can't be opened, and its entries are journalled
+        return
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+# -- where the backups are
+
+
+def remembered(survey: Survey) -> tuple[str, ...]:
+    """The files that former runs wrote, oldest first, as the namespace tells."""
+    noted = survey.namespace.annotations.get(ANNOTATION, "") if survey.namespace else ""
+    try:
+        files = json.loads(noted or "[]")
+    except ValueError:
+        return ()  # somebody wrote something else there
+    return tuple(str(file) for file in files) if isinstance(files, list) else ()
+
+
+async def remember(client: Client, survey: Survey, files: Sequence[str]) -> None:
+    """Notes the files on Glasskube's namespace, where there is one. Raises `KubeError`."""
+    namespace = survey.namespace
+    if namespace is not None:
+        await client.annotate(namespace.ref, uid=namespace.uid, key=ANNOTATION, value=json.dumps(list(files)))
+
+
+async def forget(client: Client, namespace: Found) -> None:
+    """Takes what a purge noted off a namespace: it was put back. Raises `KubeError`."""
+    for key in _NOTES & namespace.annotations.keys():
+        await client.remove_annotation(namespace.ref, uid=namespace.uid, key=key)

@@ -1,0 +1,275 @@
+"""Files and the cluster → what will be put back, and in which order. Pure, but for `look`.
+
+Several files are one backup: of an object that is in more than one, the first
+file's is taken, for the first was written when nothing had been changed yet. What
+exists is left alone, unless the user wants it overwritten. The result is a plan
+as the purge has it, with `apply` for `delete`, so that preview, progress and
+report are the same; carrying it out is left to `apply`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import plural
+from kubectl_glasskube_purge.purge import guard
+from kubectl_glasskube_purge.purge.plan import Action, Kept, Plan, Stage, Warning
+from kubectl_glasskube_purge.purge.survey import DEFINITION, DEPLOYMENT, JOB, NAMESPACE
+
+from . import order, selection
+from .content import Document
+from .errors import NothingSelected
+from .selection import Entry
+from .text import Backup, is_gone_image
+
+SIDECAR_WARNING = "sidecar-image-gone"
+"""Code of the warning that a Deployment needs an image which no registry has any more."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user decides about a restore."""
+
+    only: tuple[str, ...] = ()
+    """Parts and objects as `selection.matcher` takes them; everything where empty."""
+    overwrite: bool = False
+    """Also what exists, by force."""
+    changed: frozenset[Ref] = frozenset()
+    """What a purge has changed and not deleted, which is overwritten in any case: a rollback."""
+    sidecar_image: str = ""
+    """Where the operator's sidecar is to come from; `""` leaves its address as it is."""
+
+
+@dataclass(frozen=True)
+class Restore:
+    """What will be put back."""
+
+    plan: Plan = field(default_factory=Plan)
+    entries: Mapping[Ref, Entry] = field(default_factory=dict)
+    """All that was selected, also what exists and is left alone."""
+    existing: Mapping[Ref, Found] = field(default_factory=dict)
+    """Of the selected, what is there; also what is on its way out."""
+    forced: frozenset[Ref] = frozenset()
+    """What is taken over from other field managers."""
+    complete: bool = True
+    """Whether everything in the files was selected."""
+
+
+# -- which objects
+
+
+def merged(backups: Iterable[Backup], options: Options) -> tuple[Entry, ...]:
+    """The objects to put back, each once, in order; with them what they can't be without.
+
+    Raises `NothingSelected` where `only` matches nothing.
+    """
+    restored: dict[Ref, Entry] = {}
+    remade: dict[Ref, Entry] = {}
+    for backup in backups:
+        for kept, entries in ((restored, backup.contents.restored), (remade, backup.contents.remade)):
+            for entry in entries:
+                kept.setdefault(entry.ref, entry)
+    chosen = _selected(restored, remade, options.only) if options.only else restored
+    taken = (_with_sidecar(entry, options.sidecar_image) for entry in chosen.values())
+    return tuple(sorted(taken, key=lambda entry: order.rank(entry.ref)))
+
+
+def _selected(restored: Mapping[Ref, Entry], remade: Mapping[Ref, Entry], only: Iterable[str]) -> dict[Ref, Entry]:
+    selected: dict[Ref, Entry] = {}
+    for wish in only:
+        try:
+            matches = selection.matcher(wish)
+        except ValueError as error:
+            raise NothingSelected(f"--only={wish} is neither a part nor an object") from error
+        # By name, also what the controllers make anew: whoever asks for it misses just that.
+        everything = restored if wish in selection.PARTS else {**remade, **restored}
+        found = {ref: entry for ref, entry in everything.items() if matches(ref)}
+        if not found:
+            raise NothingSelected(f"--only={wish} matches nothing in the backup")
+        selected |= found
+    needed = [holder for ref in selected for holder in _holders(ref, restored) if holder not in selected]
+    return {ref: restored[ref] for ref in needed} | selected
+
+
+def _holders(ref: Ref, restored: Mapping[Ref, Entry]) -> Iterable[Ref]:
+    """The namespace and the CRD that an object can't be without, where the backup has them."""
+    namespace = Ref("", "Namespace", "", ref.namespace)
+    if namespace in restored:
+        yield namespace
+    yield from (
+        one for one, entry in restored.items() if one.group_kind == DEFINITION and defines(entry) == ref.group_kind
+    )
+
+
+def defines(entry: Entry) -> tuple[str, str]:
+    """The kind that a CRD defines."""
+    spec = entry.document.get("spec") or {}
+    return str(spec.get("group") or ""), str((spec.get("names") or {}).get("kind") or "")
+
+
+# -- the sidecar whose image is gone
+
+
+def images(document: Mapping[str, Any], *, gone: bool) -> tuple[str, ...]:
+    """The images of a workload's containers; only those that no registry has any more where `gone`."""
+    containers = (((document.get("spec") or {}).get("template") or {}).get("spec") or {}).get("containers") or ()
+    found = (str(container.get("image") or "") for container in containers)
+    return tuple(image for image in found if not gone or is_gone_image(image))
+
+
+def _with_sidecar(entry: Entry, image: str) -> Entry:
+    if not image or not images(entry.document, gone=True):
+        return entry
+    document = copy.deepcopy(entry.document)
+    for container in document["spec"]["template"]["spec"]["containers"]:
+        if is_gone_image(str(container.get("image") or "")):
+            container["image"] = moved(container["image"], image)
+    return replace(entry, document=document)
+
+
+def moved(image: str, address: str) -> str:
+    """An image under a new address: with the old tag, unless the address brings its own."""
+    name = address.rpartition("/")[2]
+    if ":" in name or "@" in name:
+        return address
+    return address + image[len(facts.RBAC_PROXY_IMAGE) :]
+
+
+# -- what is there
+
+
+async def look(client: Client, entries: Sequence[Entry]) -> Mapping[Ref, Found]:
+    """Which of the objects exist. Raises `KubeError` where that can't be told."""
+    await client.discover()
+    found = await asyncio.gather(
+        *(client.get(entry.ref, whole=entry.ref.group_kind == DEPLOYMENT) for entry in entries)
+    )
+    return {one.ref: one for one in found if one is not None}
+
+
+def plan(
+    entries: Sequence[Entry], existing: Mapping[Ref, Found], options: Options, *, complete: bool = True, reason: str
+) -> Restore:
+    """Decides what is applied and what is left alone. `reason` says where the objects come from."""
+    stages: list[Stage] = []
+    kept: list[Kept] = []
+    leaving = _Leaving.of(entries, existing)
+    for stage, group in groupby(entries, key=lambda entry: order.stage_of(entry.ref)):
+        actions: list[Action] = []
+        for entry in group:
+            found = existing.get(entry.ref)
+            why = _why(entry, found, leaving, options, reason)
+            if why:
+                actions.append(_apply(entry, why))
+            else:
+                assert found is not None
+                kept.append(Kept(entry.ref, _why_not(entry.ref, options), found.uid))
+        stages.append(Stage(stage, tuple(actions)))
+    return Restore(
+        plan=Plan(stages=tuple(stages), kept=tuple(kept), warnings=tuple(_warnings(entries, existing, options))),
+        entries={entry.ref: entry for entry in entries},
+        existing=existing,
+        forced=frozenset(_forced(entries, existing, options)),
+        complete=complete,
+    )
+
+
+@dataclass(frozen=True)
+class _Leaving:
+    """What is on its way out, and takes along what is in it."""
+
+    objects: Collection[Ref]
+    kinds: Collection[tuple[str, str]]
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry], existing: Mapping[Ref, Found]) -> _Leaving:
+        objects = {ref for ref, found in existing.items() if found.terminating}
+        kinds = {defines(entry) for entry in entries if entry.ref in objects and entry.ref.group_kind == DEFINITION}
+        return cls(objects, kinds)
+
+    def takes(self, ref: Ref) -> bool:
+        namespace = Ref("", "Namespace", "", ref.namespace)
+        return ref in self.objects or namespace in self.objects or ref.group_kind in self.kinds
+
+
+def _why(entry: Entry, found: Found | None, leaving: _Leaving, options: Options, reason: str) -> str:
+    """Why an object is applied; `""` where it isn't."""
+    if found is None:
+        return f"{reason}; doesn't exist"
+    if leaving.takes(entry.ref):
+        return f"{reason}; the one that exists is being deleted"
+    if entry.ref.group_kind == JOB:
+        return ""
+    if entry.ref in options.changed:
+        return f"{reason}; the purge changed it"
+    if options.overwrite:
+        return f"{reason}; exists, and is overwritten (--overwrite)"
+    if options.sidecar_image and images(found.body, gone=True):
+        return f"{reason}; exists with an image that is gone (--sidecar-image)"
+    return ""
+
+
+def _forced(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Ref]:
+    for entry in entries:
+        moved_image = options.sidecar_image and entry.ref in existing and images(existing[entry.ref].body, gone=True)
+        if options.overwrite or entry.ref in options.changed or moved_image:
+            yield entry.ref
+
+
+def _why_not(ref: Ref, options: Options) -> str:
+    if ref.group_kind == JOB and options.overwrite:
+        return "exists already, and a Job can't be changed"
+    return "exists already (--overwrite replaces it)"
+
+
+def _apply(entry: Entry, reason: str) -> Action:
+    return Action("apply", Found(entry.ref, "", "", body=entry.document), reason)
+
+
+def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Warning]:
+    for entry in entries:
+        live = existing.get(entry.ref)
+        document = live.body if live is not None and live.body and not options.overwrite else entry.document
+        for image in images(document, gone=True):
+            if not options.sidecar_image:
+                yield Warning(
+                    SIDECAR_WARNING,
+                    f"{entry.ref.display} needs {image}, which is gone from its registry; "
+                    f"--sidecar-image takes {moved(image, facts.RBAC_PROXY_IMAGE_MOVED)}",
+                )
+    suspended = [
+        entry
+        for entry in entries
+        if entry.ref.group_kind in {kind.group_kind for kind in facts.PACKAGE_KINDS}
+        and (entry.document.get("spec") or {}).get("suspend")
+    ]
+    if suspended:
+        names = plural(len(suspended), "suspended package")
+        yield Warning(
+            "package-suspended", f"{names} will be put back suspended: nothing of it is installed until resumed"
+        )
+
+
+# -- without a backup
+
+
+def from_release(documents: Iterable[Document], only: Iterable[str], *, flux_exists: bool) -> tuple[Entry, ...]:
+    """A release's objects as a backup has them. Flux only where there is none, or where it was asked for by name.
+
+    Some releases use a namespace that they don't bring: that is added.
+    """
+    entries = {Ref.of(document): Entry(document) for document in documents}
+    if flux_exists and selection.FLUX not in only:
+        entries = {ref: entry for ref, entry in entries.items() if ref not in guard.flux_refs()}
+    for name in sorted({ref.namespace for ref in entries} - {""}):
+        namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+        entries.setdefault(Ref(*NAMESPACE, "", name, "v1"), Entry(namespace))
+    return tuple(entries.values())

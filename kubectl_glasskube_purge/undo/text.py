@@ -1,0 +1,313 @@
+"""A backup ↔ its text: YAML that a person can read, kubectl can apply and nobody can misread. Pure.
+
+YAML 1.1, which kubectl reads, makes a boolean of `yes`, a number of `1e3` and
+nothing of `~`. So every string is in double quotes, on one line; a key is, too,
+unless it is a plain word. Comments say what each section is for. What isn't
+applied stands behind `#|`, so that kubectl passes over it and nothing gets lost.
+
+Reading follows kubectl, also where a person has edited the file: the same YAML
+version, timestamps and clock times are strings. Anchors and aliases, with which a
+few lines become gigabytes, are refused: a backup has none.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from io import StringIO
+from itertools import groupby
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.composer import Composer, ComposerError
+from ruamel.yaml.constructor import SafeConstructor
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import Node, ScalarNode
+from ruamel.yaml.representer import SafeRepresenter
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Ref
+
+from . import order
+from .content import Document
+from .errors import BackupUnreadable
+from .selection import Contents, Entry
+
+_MAGIC = "# glasskube-purge/v1 Backup "
+"""Begins the first line; the head as JSON follows. A file without it is read all the same."""
+
+_END = "# End of the backup."
+"""The last line. A file with a head and without an end was cut off."""
+
+_MANAGER = "# field manager: "
+_REFERENCE = "#|"
+
+_SECTIONS: Mapping[str, str] = {
+    order.NAMESPACES: "Namespaces: Glasskube's, Flux's, and those that packages brought, with what others set on them.",
+    order.DEFINITIONS: "CustomResourceDefinitions. Their objects are accepted once they are established.",
+    order.CONFIGURATION: "Rights, accounts, Secrets and other configuration, which is needed before anything starts.",
+    order.CONTROLLERS: "The operator with its webhook, and Flux's controllers.",
+    order.REPOSITORIES: "Package repositories, and the operator's records of their packages.",
+    order.PACKAGES: "Packages. The operator installs them anew, dependencies first.",
+    order.OTHERS: "What others had in these namespaces and of these kinds.",
+}
+
+_REMADE = """\
+For reference, not applied: what the operator and other controllers make anew out of the above.
+What somebody changed there by hand isn't restored with the rest; take it over from here."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """Where and when a backup was taken."""
+
+    taken: str
+    """RFC 3339."""
+    context: str
+    server: str
+    version: str
+    """Of Glasskube, `""` where it isn't known."""
+    program: str
+    """Version of this program."""
+    lost: tuple[str, ...] = ()
+    """What no backup brings back, one line each."""
+
+
+@dataclass(frozen=True)
+class Backup:
+    """A backup, or any other file of Kubernetes objects; then without a head."""
+
+    contents: Contents
+    head: Head | None = None
+
+
+# -- writing
+
+
+def dump(backup: Backup) -> str:
+    """The text of a backup. The same backup always gives the same text."""
+    assert backup.head is not None
+    lines = [*_head(backup.head, backup.contents)]
+    stages = groupby(backup.contents.restored, key=lambda entry: order.stage_of(entry.ref))
+    for stage, entries in stages:
+        lines += _documents(entries, comment=_SECTIONS[stage])
+    if backup.contents.remade:
+        lines += _comment("\n" + _REMADE)
+        lines += [f"{_REFERENCE} {line}" for line in _documents(backup.contents.remade)]
+    return "\n".join([*lines, _END, ""])
+
+
+def _head(head: Head, contents: Contents) -> Iterator[str]:
+    yield _MAGIC + json.dumps({**asdict(head), "objects": len(contents.restored)})
+    version = f"Glasskube {head.version}" if head.version else "Glasskube"
+    yield from _comment(f"""\
+{version} as it was in {head.context} ({head.server}) at {head.taken}, before it was purged.
+
+To put it back:
+    kubectl glasskube purge restore THIS-FILE
+or with kubectl alone, in three steps:
+    kubectl apply --server-side --field-manager={facts.FIELD_MANAGER} -f THIS-FILE
+    kubectl -n {facts.NAMESPACE} rollout status deployment/{facts.OPERATOR_DEPLOYMENT}
+    kubectl apply --server-side --field-manager={facts.FIELD_MANAGER} -f THIS-FILE
+The first apply says "no matches for kind" of everything whose CustomResourceDefinition it has just made; the second
+puts that back, too.
+
+It has Secrets in it, readable for everybody who can read the file.
+What Helm charts and packages consist of isn't applied: the controllers install it anew.""")
+    if any(_has_gone_image(entry.document) for entry in contents.restored):
+        yield from _comment(f"""\
+The image {facts.RBAC_PROXY_IMAGE} is gone from its registry. It is at {facts.RBAC_PROXY_IMAGE_MOVED} now:
+    kubectl glasskube purge restore THIS-FILE --sidecar-image
+or write that address into the Deployment below. As it is, the operator starts only where a node still has the
+image.""")
+    yield from _comment("\nNo backup brings back:")
+    for lost in head.lost or ("the data in volumes (there were none)",):
+        yield from _comment(f"    {lost}")
+
+
+def _has_gone_image(document: Document) -> bool:
+    spec = ((document.get("spec") or {}).get("template") or {}).get("spec") or {}
+    return any(is_gone_image(str(container.get("image"))) for container in spec.get("containers") or ())
+
+
+def is_gone_image(image: str) -> bool:
+    """Whether an image is the operator's sidecar under the address that no registry has any more."""
+    return re.fullmatch(re.escape(facts.RBAC_PROXY_IMAGE) + r"(?:[:@].*)?", image) is not None
+
+
+def _comment(text: str) -> Iterator[str]:
+    """Comment lines. Text from outside can't end the comment: control characters are made visible."""
+    for line in text.split("\n"):
+        safe = "".join(character if character.isprintable() else "\ufffd" for character in line)
+        yield f"# {safe}".rstrip()
+
+
+def _documents(entries: Iterable[Entry], comment: str = "") -> Iterator[str]:
+    for entry in entries:
+        yield "---"
+        if comment:
+            yield from _comment(comment)
+            comment = ""
+        if entry.manager != facts.FIELD_MANAGER:
+            yield from _comment(_MANAGER[2:] + entry.manager)
+        yield from yaml(entry.document).rstrip("\n").split("\n")
+
+
+class _Word(str):
+    """A key that needs no quotes."""
+
+    __slots__ = ()
+
+
+def _float(value: float) -> str:
+    """With a dot, or YAML 1.1 takes it for a string."""
+    mantissa, exponent, power = repr(value).partition("e")
+    return (mantissa if "." in mantissa else f"{mantissa}.0") + exponent + power
+
+
+class _Representer(SafeRepresenter):
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_STRING = "tag:yaml.org,2002:str"
+_FLOAT = "tag:yaml.org,2002:float"
+_Representer.add_representer(str, lambda self, data: self.represent_scalar(_STRING, data, style='"'))
+_Representer.add_representer(_Word, lambda self, data: self.represent_scalar(_STRING, str(data)))
+_Representer.add_representer(float, lambda self, data: self.represent_scalar(_FLOAT, _float(data)))
+_Representer.add_representer(type(None), lambda self, data: self.represent_scalar("tag:yaml.org,2002:null", "null"))
+
+_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
+_AMBIGUOUS = re.compile(r"y|n|yes|no|on|off|true|false|null", re.IGNORECASE)
+
+
+def _prepared(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_key(key): _prepared(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_prepared(item) for item in value]
+    return value
+
+
+def _key(key: str) -> str:
+    return _Word(key) if _PLAIN_KEY.fullmatch(key) and not _AMBIGUOUS.fullmatch(key) else key
+
+
+def yaml(document: Mapping[str, Any]) -> str:
+    """One document as YAML that YAML 1.1 and 1.2 read the same; no string goes over a line's end."""
+    emitter = YAML(typ="safe", pure=True)
+    emitter.Representer = _Representer
+    emitter.default_flow_style = False
+    emitter.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
+    emitter.width = 1 << 30
+    stream = StringIO()
+    emitter.dump(_prepared(document), stream)
+    return stream.getvalue()
+
+
+# -- reading
+
+
+class _Constructor(SafeConstructor):
+    """YAML 1.1 but for what kubectl's parser leaves a string: timestamps and clock times."""
+
+
+def _string(self: SafeConstructor, node: ScalarNode) -> Any:
+    return self.construct_scalar(node)
+
+
+def _integer(self: SafeConstructor, node: ScalarNode) -> Any:
+    return self.construct_scalar(node) if ":" in str(node.value) else self.construct_yaml_int(node)
+
+
+def _floating(self: SafeConstructor, node: ScalarNode) -> Any:
+    value = str(self.construct_scalar(node))
+    return value if ":" in value else float(value.replace("_", ""))
+
+
+_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _string)
+_Constructor.add_constructor("tag:yaml.org,2002:int", _integer)
+_Constructor.add_constructor(_FLOAT, _floating)
+
+
+class _Composer(Composer):
+    """Without aliases."""
+
+    def compose_node(self, parent: Any, index: Any) -> Node | None:
+        if self.parser.check_event(AliasEvent):
+            mark = self.parser.peek_event().start_mark
+            raise ComposerError(problem="aliases aren't allowed here", problem_mark=mark)
+        node: Node | None = super().compose_node(parent, index)
+        return node
+
+
+def load(text: str, source: str, *, reference: bool = True) -> Backup:
+    """Reads a backup, or any YAML or JSON file of Kubernetes objects. `source` is what messages call it.
+
+    Without `reference`, what is there for reference isn't read. Raises `BackupUnreadable`.
+    """
+    head = _read_head(text, source)
+    lines = text.replace("\r\n", "\n").split("\n")
+    if head is not None and lines[-2:] != [_END, ""]:
+        raise BackupUnreadable(f"{source} is cut off: its last line is missing")
+    restored = tuple(_entries((line for line in lines if not line.startswith(_REFERENCE)), source))
+    if not restored:
+        raise BackupUnreadable(f"{source} has no Kubernetes object in it")
+    behind = (line[len(_REFERENCE) + 1 :] for line in lines if reference and line.startswith(_REFERENCE))
+    return Backup(Contents(restored, tuple(_entries(behind, source))), head)
+
+
+def _read_head(text: str, source: str) -> Head | None:
+    if not text.startswith(_MAGIC):
+        return None
+    try:
+        fields = json.loads(text.partition("\n")[0][len(_MAGIC) :])
+        told = {name: str(fields[name]) for name in Head.__dataclass_fields__ if name != "lost"}
+        return Head(**told, lost=tuple(map(str, fields["lost"])))
+    except (ValueError, KeyError, TypeError) as error:
+        raise BackupUnreadable(f"{source} has a first line that isn't a backup's") from error
+
+
+def _entries(lines: Iterable[str], source: str) -> Iterator[Entry]:
+    for number, chunk in enumerate(_chunks(lines), 1):
+        where = f"{source}, document {number},"
+        manager = next((line[len(_MANAGER) :] for line in chunk if line.startswith(_MANAGER)), facts.FIELD_MANAGER)
+        for document in _parsed("\n".join(chunk), where):
+            try:
+                Ref.of(document)
+            except (KeyError, TypeError, AttributeError) as error:
+                raise BackupUnreadable(f"{where} is no Kubernetes object") from error
+            yield Entry(document, manager)
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
+    """The documents' lines, split where kubectl splits: at a line that begins with `---`."""
+    chunk: list[str] = []
+    for line in lines:
+        if re.match(r"---(?:\s|$)", line):
+            yield chunk
+            chunk = [line[3:]]
+        else:
+            chunk.append(line)
+    yield chunk
+
+
+def _parsed(chunk: str, where: str) -> Iterator[Document]:
+    parser = YAML(typ="safe", pure=True)
+    parser.version = (1, 1)
+    parser.Constructor = _Constructor
+    parser.Composer = _Composer
+    try:
+        documents = list(parser.load_all(chunk))
+    except (YAMLError, ValueError) as error:
+        raise BackupUnreadable(f"{where} is not YAML: {str(error).splitlines()[0]}") from error
+    for document in documents:
+        if document is None:
+            continue
+        if isinstance(document, dict) and str(document.get("kind", "")).endswith("List") and "items" in document:
+            yield from document["items"] or ()
+        else:
+            yield document
