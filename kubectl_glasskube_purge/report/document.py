@@ -1,0 +1,277 @@
+"""The report document: what a script gets. Its fields are a contract, `schema.json` says them.
+
+One plain mapping, built from the plan, the events and the verification. JSON,
+YAML and the exit code all come from it.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.resources import files
+from io import StringIO
+from typing import Any, Literal
+
+from kubectl_glasskube_purge import __version__
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge import execute
+from kubectl_glasskube_purge.purge.ownership import Consequence
+from kubectl_glasskube_purge.purge.plan import Action, Plan, Stage
+from kubectl_glasskube_purge.purge.survey import Package, Survey
+from kubectl_glasskube_purge.purge.verify import Verification
+
+from . import names
+
+API_VERSION = "glasskube-purge/v1"
+
+Kind = Literal["PurgeReport", "RestoreReport", "LabelReport"]
+
+Outcome = Literal[
+    "clean",
+    "done",
+    "nothing-to-do",
+    "dry-run",
+    "failed",
+    "refused",
+    "declined",
+    "incomplete",
+    "interrupted",
+    "rolled-back",
+]
+"""`clean` is a purge that was verified, `done` a restore or a labelling that is complete."""
+
+EXIT_CODES: Mapping[str, int] = {
+    "clean": 0,
+    "done": 0,
+    "nothing-to-do": 0,
+    "dry-run": 0,
+    "failed": 1,
+    "refused": 3,
+    "declined": 4,
+    "incomplete": 5,
+    "rolled-back": 1,
+    "interrupted": 130,
+}
+"""2 is a usage error, and has no report; SIGTERM makes 143 of `interrupted`."""
+
+
+@dataclass
+class Record:
+    """Everything that becomes known of a run, in the order in which it does."""
+
+    started: datetime
+    kind: Kind = "PurgeReport"
+    clock: float = field(default_factory=time.monotonic)
+    """Seconds of the monotonic clock at `started`: what happens later is dated by the difference."""
+    context: str = ""
+    server: str = ""
+    user: str = ""
+    survey: Survey | None = None
+    plan: Plan | None = None
+    manifest_source: str = ""
+    backups: list[str] = field(default_factory=list)
+    """Files that hold what this run and those before it deleted, oldest first."""
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+    outcomes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """As `_key` makes it → outcome and message."""
+    followed: dict[str, list[execute.ObjectDone]] = field(default_factory=dict)
+    """Stage → what went that the plan didn't name, e.g. Pods that were started meanwhile."""
+    moments: dict[tuple[str, str], float] = field(default_factory=dict)
+    """As `_key` makes it → seconds since the start at which the outcome was known."""
+    stage_moments: dict[str, float] = field(default_factory=dict)
+    """Stage → seconds since the start at which it began."""
+    stage_seconds: dict[str, float] = field(default_factory=dict)
+    stages_over: set[str] = field(default_factory=set)
+    """Stages that were completed."""
+    rollback: Record | None = None
+    """What became of putting everything back, where the purge failed."""
+    verification: Verification | None = None
+    outcome: Outcome = "failed"
+    exit_code: int | None = None
+    error: tuple[str, str, str] | None = None
+    """Code, message and hint."""
+    seconds: float = 0.0
+    _named: tuple[Plan | None, frozenset[Ref]] = (None, frozenset())
+    """What the plan names, so that not every event has to ask it anew."""
+
+    def take(self, event: execute.Event) -> None:
+        """Remembers what an event says."""
+        if isinstance(event, execute.ObjectDone):
+            key = _key(event.ref, event.uid, event.verb)
+            self.outcomes[key] = (event.outcome, event.message)
+            self.moments[key] = time.monotonic() - self.clock
+            if self.plan is not self._named[0]:
+                self._named = (self.plan, _named(self.plan))
+            if event.ref not in self._named[1]:
+                self.followed.setdefault(event.stage, []).append(event)
+        elif isinstance(event, execute.StageStarted):
+            self.stage_moments[event.stage] = time.monotonic() - self.clock
+        elif isinstance(event, execute.StageFinished):
+            self.stage_seconds[event.stage] = event.seconds
+            if event.complete:
+                self.stages_over.add(event.stage)
+        elif isinstance(event, execute.Notice):
+            self.warnings.append((event.code, event.message))
+
+    def done(self, action: Action) -> bool:
+        """Whether anything is known to have become of an action."""
+        return _key(action.ref, action.found.uid, action.verb) in self.outcomes
+
+    @property
+    def exit(self) -> int:
+        """The exit code that belongs to the outcome."""
+        return EXIT_CODES[self.outcome] if self.exit_code is None else self.exit_code
+
+
+def _named(plan: Plan | None) -> frozenset[Ref]:
+    """Everything that a plan acts on or takes along."""
+    if plan is None:
+        return frozenset()
+    return frozenset(plan.going) | {action.ref for stage in plan.stages for action in stage.actions}
+
+
+def _key(ref: Ref, uid: str, verb: str) -> tuple[str, str]:
+    """Which outcome belongs to which action: by UID, or by name where the object doesn't exist yet."""
+    return (uid or f"{ref.group}/{ref.kind}/{ref.namespace}/{ref.name}", verb)
+
+
+def document(record: Record) -> dict[str, Any]:
+    """The report document of a run, however far it got."""
+    plan, survey = record.plan, record.survey
+    report: dict[str, Any] = {
+        "apiVersion": API_VERSION,
+        "kind": record.kind,
+        "outcome": record.outcome,
+        "exitCode": record.exit,
+        "tool": {"version": __version__},
+        "context": record.context,
+        "server": record.server,
+        "user": record.user,
+        "startedAt": names.timestamp(record.started),
+        "seconds": round(record.seconds, 3),
+        "glasskube": {
+            "version": survey.version.version if survey else "",
+            "detectedBy": survey.version.detected_by if survey else "",
+            **(_installed(survey) if survey else {}),
+        },
+        "manifest": {"source": record.manifest_source},
+        "flux": {
+            "decision": plan.flux if plan else "absent",
+            "evidence": [evidence.text for evidence in plan.verdict.evidence] if plan else [],
+        },
+        **({"backup": {"file": record.backups[-1], "files": record.backups}} if record.backups else {}),
+        "packages": [_package(package) for package in survey.packages] if survey else [],
+        "stages": [_stage(record, stage) for stage in plan.stages] if plan else [],
+        "kept": [{**_identity(kept.ref), "why": kept.why} for kept in plan.kept] if plan else [],
+        "lost": [{**_identity(lost.ref), "what": lost.what} for lost in plan.lost] if plan else [],
+        "leftovers": [
+            {**_identity(leftover.ref), "why": leftover.why}
+            for leftover in (record.verification.leftovers if record.verification else ())
+        ],
+        "unreadable": list(record.verification.unreadable) if record.verification else [],
+        "warnings": [{"code": code, "message": message} for code, message in _warnings(record)],
+    }
+    if record.error is not None:
+        code, message, hint = record.error
+        report["error"] = {"code": code, "message": message, "hint": hint}
+    if record.rollback is not None:
+        back = document(record.rollback)
+        report["rollback"] = {name: back[name] for name in ("outcome", "stages", "error") if name in back}
+    return report
+
+
+def _warnings(record: Record) -> Iterable[tuple[str, str]]:
+    planned = [(warning.code, warning.message) for warning in record.plan.warnings] if record.plan else []
+    return dict.fromkeys([*planned, *record.warnings])
+
+
+def _identity(ref: Ref) -> dict[str, str]:
+    return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def _installed(survey: Survey) -> dict[str, Any]:
+    namespace = survey.namespace
+    return {
+        "operator": survey.operator.state,
+        "installedAt": namespace.created if namespace else "",
+        "installedBy": list(namespace.managers) if namespace else [],
+    }
+
+
+def _package(package: Package) -> dict[str, Any]:
+    template = package.found.get("spec", "packageInfo") or {}
+    return {
+        **_identity(package.ref),
+        "uid": package.found.uid,
+        "package": package.package,
+        "version": str(template.get("version") or ""),
+        "repository": str(template.get("repositoryName") or ""),
+        "status": package.status,
+        "suspended": package.suspended,
+        "asDependency": package.found.annotations.get(facts.INSTALLED_AS_DEPENDENCY_ANNOTATION) == "true",
+        "requires": [_identity(ref) for ref in sorted(package.requires)],
+    }
+
+
+def _stage(record: Record, stage: Stage) -> dict[str, Any]:
+    objects = [_object(record, action.found, action.verb, action.reason) for action in stage.actions]
+    objects += [_object(record, c.found, "delete", c.reason, because=c) for c in stage.consequences]
+    objects += [
+        _entry(record, event.ref, event.uid, event.verb, "made by what was deleted, after the survey")
+        for event in record.followed.get(stage.name, ())
+    ]
+    began = {"at": round(record.stage_moments[stage.name], 3)} if stage.name in record.stage_moments else {}
+    seconds = round(record.stage_seconds.get(stage.name, 0.0), 3)
+    return {"name": stage.name, **began, "seconds": seconds, "objects": objects}
+
+
+def _object(record: Record, found: Found, verb: str, reason: str, because: Consequence | None = None) -> dict[str, Any]:
+    entry = _entry(record, found.ref, found.uid, verb, reason)
+    if because is not None:
+        entry["because"] = {**_identity(because.because), "rule": because.rule}
+    return entry
+
+
+def _entry(record: Record, ref: Ref, uid: str, verb: str, reason: str) -> dict[str, Any]:
+    unsaid = "planned" if record.outcome in ("dry-run", "declined", "refused") else "pending"
+    key = _key(ref, uid, verb)
+    outcome, message = record.outcomes.get(key, (unsaid, ""))
+    when = {"at": round(record.moments[key], 3)} if key in record.moments else {}
+    identity = {**_identity(ref), "uid": uid}
+    return {**identity, "action": verb, "reason": reason, "outcome": outcome, "message": message, **when}
+
+
+def as_json(report: Mapping[str, Any]) -> str:
+    """The document as indented JSON, ending in a newline."""
+    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+
+
+def as_yaml(report: Mapping[str, Any]) -> str:
+    """The document as YAML that YAML 1.1 readers, kubectl's among them, read the same: every string is quoted."""
+    from ruamel.yaml import YAML
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    def quoted(value: Any) -> Any:
+        if isinstance(value, str):
+            return DoubleQuotedScalarString(value)
+        if isinstance(value, Mapping):
+            return {key: quoted(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [quoted(item) for item in value]
+        return value
+
+    yaml = YAML()
+    yaml.width = 4096
+    stream = StringIO()
+    yaml.dump(quoted(report), stream)
+    return stream.getvalue()
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the report document."""
+    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("schema.json").read_text("utf-8"))
+    return loaded

@@ -1,0 +1,71 @@
+"""The answer of `explain`, for people and for scripts."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group, RenderableType
+
+from kubectl_glasskube_purge.purge.explain import Explanation
+
+from .document import API_VERSION, Record, as_yaml
+from .layout import Heading, Paragraph, console, text
+
+_VERDICTS = {
+    "deleted": "would be deleted",
+    "goes-along": "would go",
+    "detached": "would stay, although its owner goes",
+    "stays": "would stay",
+}
+
+
+def write(answer: Explanation | None, record: Record, output: str, *, plain: bool = False) -> None:
+    """Writes the answer to stdout; for scripts a document with `error` where there is none."""
+    if output == "json":
+        sys.stdout.write(json.dumps(document(answer, record), indent=2, ensure_ascii=False) + "\n")
+    elif output == "yaml":
+        sys.stdout.write(as_yaml(document(answer, record)))
+    elif answer is not None:
+        console(sys.stdout, plain=plain).print(Group(*_human(answer)))
+
+
+def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
+    """The answer as data."""
+    made: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Explanation", "context": record.context}
+    if answer is not None:
+        ref = answer.ref
+        made |= {
+            "object": {
+                "apiVersion": ref.api_version,
+                "kind": ref.kind,
+                "namespace": ref.namespace,
+                "name": ref.name,
+            },
+            "verdict": answer.verdict,
+            "stage": answer.stage,
+            "reasons": list(answer.reasons),
+            "evidence": list(answer.evidence),
+            "refusals": list(answer.refusals),
+        }
+    if record.error is not None:
+        code, message, hint = record.error
+        made["error"] = {"code": code, "message": message, "hint": hint}
+    return made
+
+
+def _human(answer: Explanation) -> Iterator[RenderableType]:
+    stage = f" in stage {answer.stage}" if answer.stage else ""
+    yield text(f"{answer.ref.display} {_VERDICTS[answer.verdict]}{stage}:", "bold")
+    for reason in answer.reasons:
+        yield Paragraph(text(reason), "  ", "    ")
+    if answer.evidence:
+        yield Heading("What was seen")
+        for evidence in answer.evidence:
+            yield Paragraph(text(evidence), "  ", "    ")
+    if answer.refusals:
+        yield Heading("As things are, the purge would not begin", "bold yellow")
+        for refusal in answer.refusals:
+            yield Paragraph(text(refusal), "  ", "    ")

@@ -1,0 +1,148 @@
+"""What a person reads last: the end of a purge, a refusal, what `verify` found. Draws; decides nothing.
+
+The preview is `preview`'s, what is seen in between `progress`'s. All of it works in
+80 and in 40 columns, without colour, without a terminal, and read aloud.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Iterator
+
+from rich.console import Group, RenderableType
+
+from kubectl_glasskube_purge.kube.wording import plural, some
+from kubectl_glasskube_purge.purge.verify import JUST_EXISTS
+
+from .document import Record
+from .layout import Columns, Heading, Labelled, Paragraph, text
+from .names import seconds
+from .preview import by_kind, columns, kept_rows, tilde
+
+_SHOWN = 20
+"""Leftovers that are named where not all are asked for."""
+
+
+def end(record: Record, *, wide: bool = False) -> Group:
+    """What became of it, and what to do next."""
+    return Group(*_end(record, wide))
+
+
+def _end(record: Record, wide: bool) -> Iterator[RenderableType]:
+    if record.outcome == "clean":
+        yield from _clean(record)
+    elif record.outcome == "nothing-to-do":
+        yield text(f"Nothing to do: there is no Glasskube in {_where(record)}.")
+        if record.plan and record.plan.kept:
+            yield Heading("Stays")
+            yield columns(kept_rows(record.plan.kept))
+    elif record.outcome == "dry-run":
+        yield from _dry_run(record)
+    elif record.outcome == "declined":
+        yield text("Declined: nothing was changed.")
+    else:
+        yield from _bad_end(record, wide)
+
+
+def _where(record: Record) -> str:
+    return record.context or record.server or "the cluster"
+
+
+def _clean(record: Record) -> Iterator[RenderableType]:
+    plan = record.plan
+    deleted = plural(len(plan.deletes), "object") if plan else "everything"
+    followers = sum(len(stage.consequences) for stage in plan.stages) if plan else 0
+    with_them = f", and {followers} with them," if followers else ""
+    # Not the whole run: the question may have waited for minutes.
+    took = seconds(sum(record.stage_seconds.values()))
+    yield text(f"Glasskube is gone from {_where(record)}: {deleted}{with_them} in {took}, verified.", "bold green")
+    lines = []
+    if plan and plan.kept:
+        lines.append(("Kept", f"{plural(len(plan.kept), 'object')}, as said above"))
+    yield from _facts([*lines, *_way_back(record)])
+
+
+def _dry_run(record: Record) -> Iterator[RenderableType]:
+    for code, message in record.warnings:
+        yield Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
+        if code == "server-refuses":
+            yield Paragraph(text("(may be for what would be gone by then)"), "  ", "  ")
+    yield text("Dry run: nothing was changed.")
+
+
+def _way_back(record: Record) -> Iterator[tuple[str, str]]:
+    undoable = record.kind == "PurgeReport" and record.outcome not in ("dry-run", "declined", "refused", "rolled-back")
+    if record.backups and undoable:
+        yield "Backup", tilde(record.backups[-1])
+        yield "Undo", f"kubectl glasskube purge restore {' '.join(map(shlex.quote, record.backups))}"
+
+
+def _facts(lines: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:
+    if shown := [(label, text(value)) for label, value in lines]:
+        yield Labelled(shown)
+
+
+def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
+    code = f"(exit {record.exit})"
+    _, message, hint = record.error or ("", "", "")
+    leftovers = record.verification.leftovers if record.verification else ()
+    if record.outcome == "refused":
+        yield text(f"Refused, nothing was changed {code}: {message}", "bold red")
+    elif record.outcome == "incomplete":
+        are_left = f"{plural(len(leftovers), 'object')} {'is' if len(leftovers) == 1 else 'are'} left"
+        yield text(f"Not finished: {are_left if leftovers else 'not verified'} {code}.", "bold red")
+        if message:
+            yield text(message)
+    elif record.outcome == "interrupted":
+        yield text(f"Interrupted {code}: {message}.", "bold yellow")
+    else:
+        yield text(f"Failed {code}: {message}", "bold red")
+    yield from _rollback(record)
+    yield from _left(record, wide=wide)
+    if hint:
+        yield text(f"Next: {hint}")
+    yield from _facts(_way_back(record))
+
+
+def _rollback(record: Record) -> Iterator[RenderableType]:
+    if record.rollback is None:
+        return
+    if record.outcome == "rolled-back":
+        yield text("What was deleted has been put back, and works.", "bold green")
+    else:
+        why = record.rollback.error[1] if record.rollback.error else "it didn't finish"
+        yield text(f"Putting back what was deleted failed, too: {why}", "bold red")
+
+
+def _left(record: Record, *, wide: bool = True) -> Iterator[RenderableType]:
+    found = record.verification
+    if found is None:
+        return
+    if found.leftovers:
+        told = [leftover for leftover in found.leftovers if wide or leftover.why != JUST_EXISTS]
+        others = [leftover.ref for leftover in found.leftovers if not wide and leftover.why == JUST_EXISTS]
+        shown = told if wide else told[:_SHOWN]
+        yield columns((leftover.ref.display, leftover.why) for leftover in shown)
+        if len(shown) < len(told):
+            yield Paragraph(text(f"and {len(told) - len(shown)} more (-o wide shows all)"), "  ", "  ")
+        if others:
+            yield Columns(list(by_kind(others, 3)))
+    if found.unreadable:
+        unreadable = some(found.unreadable)
+        yield Paragraph(text(f"Can't be read, so not known to be clean: {unreadable}", "yellow"), following="  ")
+
+
+def verification(record: Record, *, wide: bool = False) -> Group:
+    """The result of `verify`; with `wide` every object by itself."""
+    found = record.verification
+    if found is None:
+        return end(record)
+    parts: list[RenderableType] = []
+    if found.clean:
+        parts.append(text(f"Nothing of Glasskube is in {_where(record)}."))
+    elif found.leftovers:
+        version = record.survey.version.version if record.survey else ""
+        named = f"Glasskube {version}" if version else "Glasskube"
+        parts.append(text(f"{named} is in {_where(record)}: {plural(len(found.leftovers), 'object')}.", "bold"))
+    parts += _left(record, wide=wide)
+    return Group(*parts)

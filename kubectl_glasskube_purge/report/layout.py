@@ -1,0 +1,196 @@
+"""Lines for a terminal, a pipe or a screen reader, laid out to whatever width there is.
+
+Rich's tables squeeze columns until nothing can be read in 40 columns, and pad
+every line with blanks. What is here gives the right-hand column up before that
+happens, puts it underneath, and leaves no blank at a line's end. Colours,
+terminals and the width of characters are rich's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, Any, TextIO, cast
+
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.text import Text
+
+from .names import printable
+
+_LEAST = 24
+"""Characters below which a right-hand column isn't worth having."""
+
+
+def text(value: str, style: str = "") -> Text:
+    """Text from the cluster, safe to print: control characters and rich's markup in it do nothing."""
+    return Text("\n".join(printable(line) for line in value.split("\n")), style=style)
+
+
+class Screen(Console):
+    """A rich console that also knows whether somebody listens instead of looking."""
+
+    plain: bool = False
+
+
+def console(stream: TextIO, *, plain: bool = False) -> Screen:
+    """A console on a stream; its width is the terminal's, 80 elsewhere, `COLUMNS` where that is set.
+
+    `plain` writes for ears: no colour and, in what is laid out here, no drawing.
+    `NO_COLOR` is honoured by rich.
+    """
+    made = Screen(
+        file=cast("IO[str]", _Stripped(stream)),
+        highlight=False,
+        markup=False,
+        emoji=False,
+        color_system=None if plain else "auto",
+    )
+    made.plain = plain
+    return made
+
+
+_BLANKS_AT_THE_END = re.compile(r" +((?:\x1b\[[0-9;]*m)*)$", re.MULTILINE)
+
+
+class _Stripped:
+    """Takes the blanks off the ends of lines: rich pads what it lays out."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, content: str) -> int:
+        self._stream.write(_BLANKS_AT_THE_END.sub(r"\1", content))
+        return len(content)
+
+
+def is_drawn(on: Console) -> bool:
+    """Whether lines and marks may be drawn there: not for a screen reader, nor where there are only letters."""
+    return not getattr(on, "plain", False) and on.encoding.lower().startswith("utf")
+
+
+def wrapped(what: Text, width: int, on: Console) -> list[Text]:
+    """The lines of a text at a width. Words that don't fit are cut, none is lost."""
+    lines = [
+        line for part in what.split("\n", allow_blank=True) for line in part.wrap(on, max(width, 8), overflow="fold")
+    ]
+    for line in lines:
+        line.rstrip()
+    return lines
+
+
+def _indented(prefix: Text, following: Text, lines: Iterable[Text]) -> Iterator[Text]:
+    for number, line in enumerate(lines):
+        yield Text.assemble(following if number else prefix, line)
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A line that begins a section, with an empty one before it."""
+
+    what: str
+    style: str = "bold"
+
+    def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text()
+        yield from wrapped(text(self.what, self.style), options.max_width, on)
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """Text, its further lines indented."""
+
+    what: Text
+    first: str = ""
+    following: str = ""
+
+    def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
+        width = options.max_width - max(len(self.first), len(self.following))
+        yield from _indented(Text(self.first), Text(self.following), wrapped(self.what, width, on))
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Lines with a label before each; without one, it belongs to the line above."""
+
+    lines: Sequence[tuple[str, Text]]
+
+    def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
+        column = max(len(label) for label, _ in self.lines) + 2
+        for label, value in self.lines:
+            head = Text(label.ljust(column), "bold")
+            yield from _indented(head, Text(" " * column), wrapped(value, options.max_width - column, on))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Indented lines of two columns, the second beneath the first where both don't fit."""
+
+    pairs: Sequence[tuple[Text, Text]]
+    indent: int = 2
+
+    def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
+        margin = Text(" " * self.indent)
+        width = options.max_width - self.indent
+        column = _column((head for head, _ in self.pairs), width)
+        for head, body in self.pairs:
+            yield from _indented(margin, margin, _paired(head, body, column, width, on))
+
+
+def _column(heads: Iterable[Text], width: int) -> int:
+    """Where the second column begins: behind the longest head that leaves it enough room."""
+    fitting = [head.cell_len + 2 for head in heads if head.cell_len + 2 <= width * 0.55]
+    return max(fitting, default=0)
+
+
+def _paired(head: Text, body: Text, column: int, width: int, on: Console) -> Iterator[Text]:
+    if not body.plain:
+        yield from wrapped(head, width, on)
+    elif head.cell_len + 2 <= column and width - column >= _LEAST:
+        first = Text.assemble(head, " " * (column - head.cell_len))
+        yield from _indented(first, Text(" " * column), wrapped(body, width - column, on))
+    else:
+        yield from wrapped(head, width, on)
+        margin = Text(" " * (column if 0 < column <= width - _LEAST else 2))
+        yield from _indented(margin, margin, wrapped(body, width - margin.cell_len, on))
+
+
+@dataclass(frozen=True)
+class Node:
+    """A line of a tree, what is said about it, and what hangs on it."""
+
+    head: Text
+    body: Text = field(default_factory=Text)
+    children: Sequence[Node] = ()
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A tree. Drawn with lines; with dashes for a screen reader, and where the lines can't be shown."""
+
+    nodes: Sequence[Node]
+    indent: int = 2
+
+    def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
+        drawn = is_drawn(on)
+        for node in self.nodes:
+            margin = Text(" " * self.indent)
+            width = options.max_width - self.indent
+            yield from _indented(margin, margin, _paired(node.head, node.body, 0, width, on))
+            yield from _branches(node.children, margin, options.max_width, on, drawn)
+
+
+def _branches(nodes: Sequence[Node], margin: Text, width: int, on: Console, drawn: bool) -> Iterator[Text]:
+    room = width - margin.cell_len - 3
+    column = _column((node.head for node in nodes), room)
+    for number, node in enumerate(nodes):
+        last = number == len(nodes) - 1
+        first, following = (("└─ " if last else "├─ "), ("   " if last else "│  ")) if drawn else ("-  ", "   ")
+        below = Text.assemble(margin, (following, "dim"))
+        yield from _indented(
+            Text.assemble(margin, (first, "dim")), below, _paired(node.head, node.body, column, room, on)
+        )
+        yield from _branches(node.children, below, width, on, drawn)

@@ -1,0 +1,209 @@
+"""What a person sees while a plan is carried out: stages with bars, and who is waited for.
+
+Live on a terminal; a line for each finished stage, and one now and then for
+what takes long, elsewhere. Reads events and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import TextIO
+
+from rich.text import Text
+
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge import execute
+from kubectl_glasskube_purge.purge.plan import Plan, Stage, Verb
+
+from .layout import console, is_drawn, text, wrapped
+from .live import Live
+from .names import seconds
+
+SAID_EVERY = 10.0
+"""Seconds between two lines on the same wait, where there is no live display."""
+
+_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+_SAID = 6
+"""Lines on who is waited for: some finalizers and webhooks tell long stories."""
+_AT_ONCE = 0.4
+"""Seconds that need no explanation."""
+_BAR = 24
+"""Characters of a bar, where there is room for it."""
+_REST = 35
+"""Characters of a line without its bar."""
+
+
+@dataclass
+class _State:
+    name: str
+    wanted: frozenset[Ref]
+    """What is counted."""
+    done: set[Ref] = field(default_factory=set)
+    state: str = "ahead"
+    began: float = 0.0
+    seconds: float = 0.0
+    waiting: str = ""
+    waited_since: float = 0.0
+
+
+class Progress:
+    """Follows the events of one execution; a context manager."""
+
+    def __init__(self, plan: Plan, stream: TextIO, *, live: bool, plain: bool = False, verb: Verb = "delete") -> None:
+        self._console = console(stream, plain=plain)
+        self._verb = verb
+        self._stages = {
+            stage.name: _State(stage.name, _counted(stage, verb))
+            for stage in plan.stages
+            if stage.actions or verb == "apply"  # a restore also waits for what exists already
+        }
+        self._live = Live(stream, self.lines) if live else None
+        self._said = 0.0
+        self._began = self._console.get_time()
+
+    def __enter__(self) -> Progress:
+        if self._live is not None:
+            self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for stage in self._stages.values():
+            if stage.state == "running":
+                stage.state, stage.seconds = "stopped", self._console.get_time() - stage.began
+        if self._live is not None:
+            self._live.__exit__(kind, error, traceback)
+
+    def take(self, event: execute.Event) -> None:
+        """Shows what an event says."""
+        if isinstance(event, execute.Notice):
+            self._say(text(f"Note: {event.message}", "yellow"))
+            return
+        stage = self._stages[event.stage]
+        if isinstance(event, execute.StageStarted):
+            stage.state, stage.began = "running", self._console.get_time()
+            self._said = 0.0
+        elif isinstance(event, execute.ObjectDone):
+            self._count(stage, event)
+        elif isinstance(event, execute.Waiting):
+            self._wait(stage, event)
+        else:
+            stage.state, stage.seconds = ("done" if event.complete else "stopped"), event.seconds
+            stage.waiting = ""
+            if self._live is None:
+                self._console.print(self._finished(stage))
+
+    def _count(self, stage: _State, event: execute.ObjectDone) -> None:
+        if event.outcome == "failed":
+            self._say(text(f"{event.ref.display}: {event.message}", "red"))
+        elif event.verb == self._verb:
+            stage.done |= {event.ref} & stage.wanted
+        stage.waiting = ""
+
+    def _wait(self, stage: _State, event: execute.Waiting) -> None:
+        stage.waiting = f"waits for {event.ref.display}: {event.why}"
+        stage.waited_since = self._console.get_time() - event.seconds
+        if self._live is None and event.seconds - self._said >= SAID_EVERY:
+            self._said = event.seconds
+            self._say(text(f"{stage.name} {stage.waiting} ({seconds(event.seconds)} without progress)"))
+
+    def _say(self, what: Text) -> None:
+        if self._live is None:
+            self._console.print(what)
+        else:
+            with self._live.above():
+                self._console.print(what)
+
+    def _finished(self, stage: _State) -> Text:
+        count = f"{len(stage.done)}/{len(stage.wanted)}"
+        if not is_drawn(self._console):
+            word = "done" if stage.state == "done" else "not finished"
+            return text(f"{stage.name} {word}: {count} objects in {seconds(stage.seconds)}")
+        return Text.assemble(_mark(stage, 0), f" {stage.name:<13}{count:>9}{seconds(stage.seconds):>9}")
+
+    # The live display
+
+    def lines(self, width: int, height: int) -> Sequence[Text]:
+        """The lines of the live display at this moment. Where they don't all fit, those around the running stage."""
+        now = self._console.get_time()
+        lines: list[Text] = []
+        running = 0
+        for stage in self._stages.values():
+            elapsed = now - stage.began if stage.state == "running" else stage.seconds
+            if stage.state == "running":
+                running = len(lines)
+            lines.append(self._line(stage, elapsed, width, now))
+            if stage.state in ("running", "stopped") and stage.waiting:
+                waited = f"{stage.waiting} ({seconds(now - stage.waited_since)})"
+                room = wrapped(text(waited, "yellow"), width - 5, self._console)
+                lines += [Text.assemble("    ", part) for part in room[:_SAID]]
+        over = max(0, len(lines) - max(height - 1, 1))
+        skipped = min(over, running)
+        return lines[skipped:]
+
+    def _line(self, stage: _State, elapsed: float, width: int, now: float) -> Text:
+        total = len(stage.wanted)
+        line = Text.assemble(_mark(stage, now), f" {stage.name:<13}")
+        length = min(_BAR, width - 1 - _REST)
+        if length >= 8:
+            line.append_text(_bar(len(stage.done), total, length, stage.state, is_drawn(self._console)))
+        line.append(f"{len(stage.done):>6}/{total:<5}", "" if stage.state == "running" else "dim")
+        if stage.state != "ahead":
+            line.append(f"{seconds(elapsed):>7}", "dim" if stage.state == "done" else "")
+        return line
+
+
+def _counted(stage: Stage, verb: Verb) -> frozenset[Ref]:
+    """What a stage is measured by: what it does, and what goes because of it."""
+    refs = {action.ref for action in stage.actions if action.verb == verb}
+    followers = {consequence.found.ref for consequence in stage.consequences} if verb == "delete" else set()
+    return frozenset(refs | followers)
+
+
+def _mark(stage: _State, now: float) -> Text:
+    if stage.state == "running":
+        return _spinner(now)
+    return {"done": Text("✓", "green"), "stopped": Text("✗", "red")}.get(stage.state, Text(" "))
+
+
+def _spinner(now: float) -> Text:
+    return Text(_SPINNER[int(now * 10) % len(_SPINNER)], "cyan")
+
+
+def _bar(done: int, total: int, length: int, state: str, drawn: bool) -> Text:
+    """A bar. What is done is a heavy line, what isn't a thin one, so that it needs no colour."""
+    filled = length if not total and state == "done" else round(length * done / total) if total else 0
+    full, empty = ("━", "─") if drawn else ("#", ".")
+    colour = {"done": "green", "stopped": "red"}.get(state, "cyan")
+    return Text.assemble((full * filled, colour), (empty * (length - filled), "dim"))
+
+
+class Status:
+    """One line on a terminal that says what is being done, until it is taken away; a context manager."""
+
+    def __init__(self, stream: TextIO, what: Callable[[], str]) -> None:
+        self._console = console(stream)
+        self._what = what
+        self._began = self._console.get_time()
+        self._live = Live(stream, self.lines, stays=False)
+
+    def __enter__(self) -> Status:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, traceback)
+
+    def lines(self, width: int, height: int) -> Sequence[Text]:
+        """The line, once it has lasted long enough to be read."""
+        now = self._console.get_time()
+        elapsed = now - self._began
+        if elapsed < _AT_ONCE:
+            return ()
+        shown = f"  {seconds(elapsed)}" if elapsed > 3 else ""
+        return (Text.assemble(_spinner(now), " ", text(self._what()), (shown, "dim")),)

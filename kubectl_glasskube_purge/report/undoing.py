@@ -1,0 +1,120 @@
+"""What a person sees of what isn't a purge, a restore and a labelling: preview and end. Draws; decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from kubectl_glasskube_purge.glasskube.facts import PART_OF, PART_OF_LABEL
+from kubectl_glasskube_purge.kube.connect import Target
+from kubectl_glasskube_purge.kube.wording import kinds, plural, some
+from kubectl_glasskube_purge.label import REMOVAL
+from kubectl_glasskube_purge.purge.plan import Action, Plan
+
+from . import human
+from .document import Record
+from .layout import Heading, Node, Tree, text
+from .names import seconds
+from .preview import columns, kept_rows, labelled, warned
+
+_FOLD = 6
+"""Names in a line of the preview before the rest is only counted."""
+
+_NAMED = frozenset({"ClusterPackage", "Package", "Namespace", "Deployment", "PackageRepository", "HelmRelease"})
+"""Kinds whose objects people know by name."""
+
+
+@dataclass(frozen=True)
+class Words:
+    """How a plan is spoken of."""
+
+    ahead: str
+    """Before what will be done: `Will be put back`."""
+    nothing: str
+    """Where that is nothing."""
+
+
+RESTORE = Words("Will be put back", "Everything exists already.")
+LABEL = Words("Will be labelled", "Everything is labelled already.")
+UNLABEL = Words("Will lose its labels", "Nothing has labels of this program.")
+
+
+def preview(target: Target, plan: Plan, words: Words, sources: Sequence[str], *, wide: bool = False) -> Group:
+    """All that is shown before the question."""
+    actions = [action for stage in plan.stages for action in stage.actions]
+    rows = [("Cluster", str(target))]
+    rows += [("From" if not number else "", source) for number, source in enumerate(sources)]
+    parts: list[RenderableType] = [labelled(*rows)]
+    if actions:
+        number = sum(bool(stage.actions) for stage in plan.stages)
+        stages = f" in {plural(number, 'stage')}" if number > 1 else ""
+        parts.append(Heading(f"{words.ahead}: {plural(len(actions), 'object')}{stages}"))
+        parts.append(_stages(plan, wide))
+    else:
+        parts.append(Heading(words.nothing))
+    if plan.kept and actions:
+        parts.append(Heading(f"Stays as it is: {plural(len(plan.kept), 'object')}"))
+        parts.append(columns(kept_rows(plan.kept, wide=wide)))
+    if plan.warnings:
+        parts.append(Text())
+    parts += [warned(warning.message) for warning in plan.warnings]
+    return Group(*parts)
+
+
+def _stages(plan: Plan, wide: bool) -> Tree:
+    nodes = []
+    for number, stage in enumerate((stage for stage in plan.stages if stage.actions), 1):
+        title = Text.assemble((f"{number} {stage.name}", "bold"), (f"  {len(stage.actions)}", "cyan"))
+        nodes.append(Node(title, children=list(_every(stage.actions) if wide else _summary(stage.actions))))
+    return Tree(nodes)
+
+
+def _every(actions: Iterable[Action]) -> Iterable[Node]:
+    for action in actions:
+        yield Node(Text.assemble(text(action.ref.display), "  ", text(action.reason, "dim")))
+
+
+def _summary(actions: Sequence[Action]) -> Iterable[Node]:
+    refs = [action.ref for action in actions]
+    for kind, group in groupby(sorted(refs, key=lambda ref: ref.kind), key=lambda ref: ref.kind):
+        if kind in _NAMED:
+            names = [f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name for ref in group]
+            yield Node(text(plural(len(names), kind)), text(some(names, _FOLD)))
+    if others := [ref for ref in refs if ref.kind not in _NAMED]:
+        yield Node(text("and"), text(kinds(others)))
+
+
+def end(record: Record) -> Group:
+    """What a person reads last."""
+    if record.outcome in ("done", "nothing-to-do"):
+        return Group(*_good_end(record))
+    if record.outcome == "incomplete" and record.error is not None:
+        parts: list[RenderableType] = [text(f"Not finished (exit {record.exit}): {record.error[1]}", "bold red")]
+        leftovers = record.verification.leftovers if record.verification else ()
+        parts.append(columns((leftover.ref.display, leftover.why) for leftover in leftovers))
+        parts.append(text(f"Next: {record.error[2]}"))
+        return Group(*parts)
+    return human.end(record)
+
+
+def _good_end(record: Record) -> Iterator[RenderableType]:
+    done = record.outcome == "done"
+    objects = plural(sum(outcome == "applied" for outcome, _ in record.outcomes.values()), "object")
+    where = record.context or record.server
+    if record.kind == "RestoreReport":
+        took = seconds(sum(record.stage_seconds.values()))
+        words = f"Put back into {where}: {objects} in {took}, and all of it works."
+        yield text(words if done else "Nothing to do: everything exists, and works.", "bold green" if done else "")
+    elif record.plan is not None and record.plan.stages[0].name == REMOVAL:
+        yield text(
+            f"{objects} in {where} lost {'its label' if objects.startswith('1 ') else 'their labels'}."
+            if done
+            else UNLABEL.nothing
+        )
+    else:
+        yield text(f"Labelled: {objects} in {where}." if done else f"Nothing to do: {LABEL.nothing.lower()}")
+        yield text(f"See them: kubectl get crd,clusterrole,all -A -l {PART_OF_LABEL}={PART_OF}")

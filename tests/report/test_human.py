@@ -1,0 +1,202 @@
+"""What a person reads: complete, in any width, with and without colour, aloud; and never obeyed by a terminal."""
+
+from __future__ import annotations
+
+import io
+import re
+from pathlib import Path
+
+import pytest
+from rich.console import RenderableType
+
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.plan import Kept, Plan
+from kubectl_glasskube_purge.purge.verify import JUST_EXISTS, Leftover, Verification
+from kubectl_glasskube_purge.report import human
+from kubectl_glasskube_purge.report.layout import Columns, Labelled, Node, Tree, console, text
+from kubectl_glasskube_purge.report.preview import columns, kept_rows, preview, tilde
+
+from .plans import HEADER, cluster, decided, record
+
+NAMES = ("argo-cd", "cert-manager", "shop/postgres")
+
+
+def drawn(what: RenderableType, width: int = 80, *, plain: bool = False, encoding: str = "utf-8") -> str:
+    stream = io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+    page = console(stream, plain=plain)
+    page.width = width
+    page.print(what)
+    stream.flush()
+    stream.seek(0)
+    return stream.read()
+
+
+@pytest.fixture(scope="module")
+def shown() -> RenderableType:
+    survey = cluster(*NAMES)
+    return preview(HEADER, survey, decided(survey))
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_the_preview_fits_any_width_and_pads_nothing(shown: RenderableType, width: int) -> None:
+    for line in drawn(shown, width).splitlines():
+        assert len(line) <= width, line
+        assert line == line.rstrip()
+
+
+def test_the_preview_says_what_matters_in_order(shown: RenderableType) -> None:
+    said = drawn(shown)
+    parts = [
+        "Cluster",
+        "Glasskube",
+        "Manifest",
+        "Will be deleted",
+        "Can't be brought back",
+        "Stays",
+        "Flux will",
+        "Backup",
+    ]
+    places = [said.index(part) for part in parts]
+    assert places == sorted(places)
+    assert "prod-eu (https://10.0.0.1:6443), as admin@prod-eu" in said
+    assert "20Gi  gp3" in said
+    assert "namespace/shop" in said
+
+
+def test_stages_are_a_tree_that_folds_what_is_alike_and_says_the_counts(shown: RenderableType) -> None:
+    said = drawn(shown)
+    survey = cluster(*NAMES)
+    plan = decided(survey)
+    followers = sum(len(stage.consequences) for stage in plan.stages)
+    assert f"Will be deleted: {len(plan.deletes)} objects in 4 stages, and {followers} that go with them" in said
+    assert re.search(r"├─ 2 ClusterPackages\s+argo-cd, cert-manager\n", said)
+    assert re.search(r"├─ 1 Package\s+shop/postgres\n", said)
+    assert re.search(r"[├└]─ \d+ of Glasskube\s+operator, webhook, RBAC", said)
+    assert re.search(r"└─ 6 of Flux\s+buckets, gitrepositories", said)
+
+
+def test_wide_shows_every_object_with_its_reason() -> None:
+    survey = cluster(*NAMES)
+    plan = decided(survey)
+    said = drawn(preview(HEADER, survey, plan, wide=True), 200)
+    for ref in plan.going:
+        assert ref.display in said
+    assert re.search(
+        r"│  └─ deployment\.apps/postgres -n shop  installed by it|deployment\.apps/postgres -n shop", said
+    )
+    assert "clusterpackage.packages.glasskube.dev/argo-cd  installed by Glasskube, which goes" in said
+
+
+@pytest.mark.parametrize(("plain", "encoding"), [(True, "utf-8"), (False, "ascii")])
+def test_nothing_is_drawn_for_a_screen_reader_nor_where_only_letters_are_shown(plain: bool, encoding: str) -> None:
+    survey = cluster(*NAMES)
+    said = drawn(preview(HEADER, survey, decided(survey)), plain=plain, encoding=encoding)
+    assert said.isascii()
+    assert "-  2 ClusterPackages" in said
+
+
+def test_colour_needs_a_terminal_and_no_color_is_honoured(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+    def codes(**how: bool) -> set[str]:
+        stream = Terminal()
+        console(stream, **how).print(text("x", "bold red"))
+        return set(re.findall(r"\x1b\[([\d;]+)m", stream.getvalue())) - {"0"}
+
+    assert codes() == {"1;31"}
+    assert codes(plain=True) == set()
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert codes() == {"1"}
+
+
+def test_a_terminal_obeys_nothing_that_comes_from_the_cluster() -> None:
+    evil = "\x1b[2J\x07[bold]x[/bold]\r:smile:\u202e"
+    said = drawn(columns([(evil, evil)]), 200)
+    assert not set(said) & set("\x1b\x07\r\u202e")
+    assert "[bold]x[/bold]" in said
+    assert ":smile:" in said
+
+
+def test_words_that_dont_fit_are_cut_and_none_is_lost() -> None:
+    name = "x" * 150
+    for what in (Columns([(text(name), text("why"))]), Labelled([("Label", text(name))]), Tree([Node(text(name))])):
+        said = drawn(what, 40)
+        assert said.count("x") == 150
+
+
+def test_what_stays_for_the_same_reason_is_folded() -> None:
+    kept = [Kept(Ref("", "ConfigMap", "a", f"c{number}"), "because") for number in range(9)]
+    assert list(kept_rows(kept)) == [("9 objects", "because (9 ConfigMaps)")]
+    assert len(list(kept_rows(kept, wide=True))) == 9
+
+
+def test_a_home_folder_is_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert tilde(str(tmp_path / "b.yaml")) == "~/b.yaml"
+    assert tilde(f"{tmp_path}-other/b.yaml") == f"{tmp_path}-other/b.yaml"
+
+
+# -- the end
+
+
+def test_a_clean_end_says_how_much_how_long_and_the_way_back() -> None:
+    made = record(
+        cluster(*NAMES), outcome="clean", stage_seconds={"packages": 9.0, "records": 0.5}, backups=["/b.yaml"]
+    )
+    said = drawn(human.end(made), 200)
+    assert re.search(r"gone from prod-eu: \d+ objects, and \d+ with them, in 9\.5s, verified\.", said)
+    assert re.search(r"^Undo +kubectl glasskube purge restore /b\.yaml$", said, re.MULTILINE)
+
+
+def test_the_way_back_can_be_pasted_whatever_a_file_is_called() -> None:
+    made = record(cluster(*NAMES), outcome="clean", backups=["/a b.yaml", "/c.yaml"])
+    assert "restore '/a b.yaml' /c.yaml" in drawn(human.end(made), 200)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "says"),
+    [
+        ("refused", "Refused, nothing was changed (exit 3): what is the matter"),
+        ("failed", "Failed (exit 1): what is the matter"),
+        ("interrupted", "Interrupted (exit 130): what is the matter."),
+        ("incomplete", "Not finished: 2 objects are left (exit 5)."),
+    ],
+)
+def test_a_bad_end_says_what_is_the_matter_and_what_to_do(outcome: str, says: str) -> None:
+    left = (
+        Leftover(Ref("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "p"), "keeps finalizer x"),
+        Leftover(Ref("", "Namespace", "", "shop-db"), JUST_EXISTS),
+    )
+    verification = Verification(left, ()) if outcome == "incomplete" else None
+    error = ("code", "what is the matter", "Do this.")
+    made = record(cluster(*NAMES), outcome=outcome, error=error, verification=verification)
+    said = drawn(human.end(made))
+    assert said.startswith(says)
+    assert "what is the matter" in said
+    assert "Next: Do this." in said
+    if outcome == "incomplete":
+        assert re.search(r"helmrelease\.helm\.toolkit\.fluxcd\.io/p -n shop\s+keeps finalizer x", said)
+        assert "shop-db" in said
+
+
+def test_verify_says_what_is_held_and_folds_what_just_exists() -> None:
+    left = [Leftover(Ref("", "ConfigMap", "a", f"c{number}"), JUST_EXISTS) for number in range(9)]
+    held = Leftover(Ref("", "Namespace", "", "stuck"), "Terminating: something")
+    made = record(cluster(*NAMES), outcome="incomplete", verification=Verification((*left, held), ("secrets",)))
+    said = drawn(human.verification(made))
+    assert "Glasskube v0.26.1 is in prod-eu: 10 objects." in said
+    assert re.search(r"9 ConfigMaps +a/c0, a/c1, a/c2 and 6 more", said)
+    assert re.search(r"namespace/stuck +Terminating: something", said)
+    assert "Can't be read, so not known to be clean: secrets" in said
+    assert "configmap/c8 -n a" in drawn(human.verification(made, wide=True))
+
+
+def test_nothing_found_is_said_to_be_nothing() -> None:
+    made = record(outcome="clean", verification=Verification())
+    assert drawn(human.verification(made)) == "Nothing of Glasskube is in prod-eu.\n"
+    assert "Nothing to do" in drawn(human.end(record(outcome="nothing-to-do", plan=Plan())))
