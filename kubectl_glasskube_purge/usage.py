@@ -1,0 +1,77 @@
+"""The text of --help, from the command line as data: grouped, with examples, in 80 columns.
+
+Not typer's: that imports more than the answer is worth, and its parameters know
+neither kubectl's groups nor examples.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterable, Iterator, Mapping
+
+from .options import Command, Option
+
+PROGRAM = "kubectl glasskube purge"
+WIDTH = 80
+_COLUMN = 30
+"""Where descriptions begin."""
+
+
+def usage(command: Command, commands: Mapping[str, Command]) -> str:
+    """The help text of one command. The purge's names all the others."""
+    return "\n".join(_lines(command, commands)) + "\n"
+
+
+def see(command: str = "") -> str:
+    """Where to look, as kubectl says it beneath an error."""
+    return f"See '{f'{PROGRAM} {command}'.strip()} --help' for usage."
+
+
+def _lines(command: Command, commands: Mapping[str, Command]) -> Iterator[str]:
+    yield from textwrap.wrap(command.description, WIDTH)
+    yield ""
+    yield "Usage:"
+    words = " ".join(part for part in (PROGRAM, command.name, command.argument) if part)
+    yield f"  {words} [options]"
+    if not command.name:
+        yield f"  {PROGRAM} COMMAND [options]"
+        yield ""
+        yield "Commands (the purge itself has no name; no other one deletes anything):"
+        for name, other in commands.items():
+            if name:
+                yield from _described(name, other.summary, 16)
+    if command.examples:
+        yield ""
+        yield "Examples:"
+        for number, (purpose, line) in enumerate(command.examples):
+            if number:
+                yield ""
+            yield f"  # {purpose}"
+            yield f"  {line}"
+    for heading, options in command.sections:
+        yield ""
+        yield f"{heading}:"
+        yield from _options(options)
+
+
+def _options(options: Iterable[Option]) -> Iterator[str]:
+    for option in options:
+        short = f"{option.short}, " if option.short else " " * 4
+        yield from _described(f"{short}{option.name}{_value(option)}", option.help, _COLUMN)
+
+
+def _value(option: Option) -> str:
+    if option.is_switch:
+        return ""
+    value = "|".join(option.values) or option.metavar
+    return f"[={value}]" if option.bare else f"={value}"
+
+
+def _described(what: str, words: str, column: int) -> Iterator[str]:
+    lines = textwrap.wrap(words, WIDTH - column, break_on_hyphens=False)
+    if len(what) > column - 4:
+        yield f"  {what}"
+    else:
+        yield f"  {what:<{column - 2}}{lines.pop(0)}"
+    for line in lines:
+        yield " " * column + line
