@@ -1,0 +1,172 @@
+"""The backup on a real control plane: nothing is deleted before it is complete, and none is ever lost."""
+
+from __future__ import annotations
+
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+from kubectl_glasskube_purge.undo import text
+from tests.cluster import install
+from tests.cluster.api import Object
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.dump import difference
+from tests.cluster.faults import faults
+from tests.cluster.plugin import environment, purge, start_purge
+from tests.cluster.restored import comparable, not_ready
+
+TWO_PACKAGES = (
+    install.WantedPackage("ClusterPackage", "dashboard"),
+    install.WantedPackage("ClusterPackage", "ingress"),
+)
+
+
+def deletions(cluster: ControlPlane, since: int) -> list[str]:
+    """What the plugin's user deleted."""
+    entries = cluster.audit(since, user="admin")
+    return [entry["requestURI"] for entry in entries if entry["verb"] in ("delete", "deletecollection")]
+
+
+def as_broken(cluster: ControlPlane, breakage: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the plugin in an interpreter in which something was broken first."""
+    run = "runpy.run_module('kubectl_glasskube_purge', None, '__main__')"
+    program = f"import os, resource, runpy, signal, sys\n{breakage}\n{run}"
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        # Bytecode that is cut off on the full disk would break the next run instead.
+        env=environment(cluster, {"PYTHONDONTWRITEBYTECODE": "1"}),
+        timeout=120,
+        check=False,
+    )
+
+
+def test_a_backup_interrupted_at_any_byte_never_leads_to_a_delete(cluster: ControlPlane, tmp_path: Path) -> None:
+    install.installed(cluster, variant="slim")
+    since = cluster.audit_position()
+    file = tmp_path / "backups" / "backup.yaml"
+    full_disk = "resource.setrlimit(resource.RLIMIT_FSIZE, ({0}, {0}))"
+    killed = "os.{0} = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)"
+    for breakage in (
+        *(full_disk.format(bytes_) for bytes_ in (0, 1, 4096, 16_384)),
+        *(killed.format(call) for call in ("fsync", "link")),
+    ):
+        result = as_broken(cluster, breakage, "--yes", "--offline", f"--backup={file}")
+        assert result.returncode in (1, -9), (breakage, result)
+        assert not file.exists(), breakage
+        assert deletions(cluster, since) == [], breakage
+    result = as_broken(cluster, full_disk.format(1 << 20), "--yes", "--offline", f"--backup={file}")
+    assert result.returncode == 0, result
+    assert deletions(cluster, since)
+    assert text.load(file.read_text("utf-8"), "file").head is not None
+
+
+def test_by_default_it_has_a_file_of_its_own_that_the_report_and_the_last_line_name(cluster: ControlPlane) -> None:
+    install.installed(cluster, variant="slim")
+    dry = purge(cluster, "--dry-run", "--offline")
+    assert "Backup" in dry.stdout
+    home = cluster.directory / "home"
+    assert not list(home.rglob("*.yaml"))
+    document = purge(cluster, "--yes", "--offline", "-o", "json").document
+    assert document["outcome"] == "clean"
+    (file,) = home.rglob("*.yaml")
+    assert document["backup"] == {"file": str(file), "files": [str(file)]}
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert file.name.startswith("testbed-")
+
+
+def test_the_backups_of_an_interrupted_run_and_the_next_are_one(cluster: ControlPlane, tmp_path: Path) -> None:
+    install.installed(cluster, packages=TWO_PACKAGES)
+    before = comparable(cluster)
+    first, second = tmp_path / "first.yaml", tmp_path / "second.yaml"
+    with faults(cluster) as proxy:
+        command = ("--yes", "--offline", f"--backup={first}", f"--kubeconfig={proxy.kubeconfig}")
+        process = start_purge(cluster, *command)
+        proxy.after_change(12, process.kill)
+        process.communicate(timeout=120)
+    assert text.load(first.read_text("utf-8"), "first").contents.restored
+    result = purge(cluster, "--yes", "--offline", f"--backup={second}", "-o", "json")
+    assert result.returncode == 0, result
+    assert result.document["backup"]["files"] == [str(first), str(second)]
+    result = purge(cluster, "restore", str(first), str(second), "--yes")
+    assert result.returncode == 0, result
+    assert not not_ready(cluster)
+    assert difference(before, comparable(cluster)) == []
+
+
+def test_what_cant_be_read_stops_the_purge_unless_no_backup_is_wanted(cluster: ControlPlane, tmp_path: Path) -> None:
+    install.installed(cluster, variant="slim")
+    may_not_read_secrets(cluster, "limited")
+    limited = f"--kubeconfig={cluster.kubeconfig_for('limited')}"
+    file = tmp_path / "backup.yaml"
+    since = cluster.audit_position()
+    result = purge(cluster, "--yes", "--offline", f"--backup={file}", limited, "-o", "json")
+    assert result.returncode == 3, result
+    assert result.document["error"]["code"] == "backup-impossible"
+    assert "secret/glasskube-webhook-tls" in result.document["error"]["message"]
+    assert not file.exists()
+    assert not [entry for entry in cluster.audit(since, user="limited") if entry["verb"] == "delete"]
+    result = purge(cluster, "--yes", "--offline", "--no-backup", limited)
+    assert result.returncode == 0, result
+
+
+def may_not_read_secrets(cluster: ControlPlane, user: str) -> None:
+    """Everything but `get` on Secrets: they may be listed and deleted."""
+    kinds = cluster.api.kinds()
+    groups = sorted({kind.group for kind in kinds} - {""})
+    core = sorted(kind.plural for kind in kinds if kind.group == "" and kind.plural != "secrets")
+    others = ["list", "watch", "create", "update", "patch", "delete"]
+    rules: list[Object] = [
+        {"apiGroups": ["*"], "resources": ["*"], "verbs": others},
+        {"apiGroups": groups, "resources": ["*"], "verbs": ["get"]},
+        {"apiGroups": [""], "resources": core, "verbs": ["get"]},
+        {"nonResourceURLs": ["*"], "verbs": ["get"]},
+    ]
+    rbac = "rbac.authorization.k8s.io"
+    role = {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": rules}
+    binding = {
+        "apiVersion": f"{rbac}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": user},
+        "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": user},
+        "subjects": [{"apiGroup": rbac, "kind": "User", "name": user}],
+    }
+    install.apply(cluster, [role, binding], manager="kubectl")
+
+
+def test_it_may_go_to_stdout_and_to_no_file_that_exists(cluster: ControlPlane, tmp_path: Path) -> None:
+    install.installed(cluster, variant="slim")
+    since = cluster.audit_position()
+    file = tmp_path / "backup.yaml"
+    file.write_text("mine")
+    assert purge(cluster, "--yes", "--offline", f"--backup={file}").returncode == 3
+    assert file.read_text() == "mine"
+    assert purge(cluster, "--yes", "--offline", "--backup=-", "-o", "json").returncode == 2
+    assert purge(cluster, "--yes", "--offline", "--no-backup", f"--backup={file}").returncode == 2
+    assert deletions(cluster, since) == []
+    result = purge(cluster, "--yes", "--offline", "--backup=-")
+    assert result.returncode == 0, result
+    backup = text.load(result.stdout, "stdout")
+    assert backup.head is not None
+    assert "is gone from" in result.stderr
+
+
+def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: ControlPlane, tmp_path: Path) -> None:
+    install.installed(cluster, packages=TWO_PACKAGES)
+    before = comparable(cluster)
+    # Nobody collects what the packages owned: the first stage never ends.
+    cluster.stop_controller_manager()
+    options = ("--timeout=12s", "--rollback-on-failure", f"--backup={tmp_path / 'backup.yaml'}")
+    result = purge(cluster, "--yes", "--offline", "-o", "json", *options)
+    cluster.start_controller_manager()
+    assert result.returncode == 1, result
+    document = result.document
+    assert document["outcome"] == "rolled-back"
+    assert document["error"]["code"] == "timeout"
+    assert "deleted" in {one["outcome"] for one in document["stages"][0]["objects"]}
+    assert document["rollback"]["outcome"] == "done"
+    assert not not_ready(cluster)
+    assert difference(before, comparable(cluster)) == []
