@@ -12,6 +12,7 @@ RUN python -m venv /opt/purge \
         --requirement requirements.txt
 COPY pyproject.toml README.md CHANGELOG.md LICENSE ./
 COPY kubectl_glasskube_purge kubectl_glasskube_purge
+COPY docs/man docs/man
 RUN pip wheel --no-cache-dir --disable-pip-version-check --no-deps --wheel-dir /wheel . \
     && /opt/purge/bin/pip install --no-cache-dir --no-index --no-deps /wheel/*.whl \
     && /opt/purge/bin/pip uninstall --yes --quiet pip \

@@ -47,6 +47,11 @@ test-crash: controlplane ## Kill the purge at every point, and let requests fail
 bench: controlplane ## Measure against kubectl delete, and start-up
 	@$(BIN)/python -m tests.cluster.bench
 
+.PHONY: docs
+docs: setup ## Write what in docs/ is made of code: the references, the man page, the comparison with kubectl
+	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/compatibility.py
+
 # -- what is released; each of these is a step of the release workflow, too
 
 .PHONY: archive

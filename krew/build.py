@@ -33,6 +33,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 REQUIREMENTS = (HERE / "requirements.txt", HERE / "build-requirements.txt")
 """Locked with hashes: what goes into the archive, and what it is built with."""
+MAN = ROOT / "docs" / "man" / "kubectl-glasskube-purge.1"
 EXECUTABLE = "kubectl-glasskube_purge"
 FOLDER = "glasskube-purge"
 
@@ -79,7 +80,8 @@ def build(output: Path) -> Path:
         folder = made / FOLDER
         taken = json.loads((work / "glasskube-purge" / "collected.json").read_text("utf-8"))
         found = notices.components([(kind, name, source) for kind, name, source in taken], work)
-        shutil.copy(ROOT / "LICENSE", folder / "LICENSE")
+        for file in (ROOT / "LICENSE", MAN):
+            shutil.copy(file, folder / file.name)
         (folder / "THIRD-PARTY-NOTICES.txt").write_text(notices.notices(found), "utf-8", newline="\n")
         _try(folder)
         archive = output / archive_name(__version__, system, machine)

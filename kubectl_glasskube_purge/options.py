@@ -480,3 +480,23 @@ COMMANDS: Mapping[str, Command] = {
     for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, REPORT_COMMAND, COMPLETION, INSTALL_ALIAS, VERSION)
 }
 """By name; the purge's is `""`."""
+
+EXIT_CODES: Mapping[str, str] = {
+    "0": "done, or nothing to do; what was kept by decision is listed",
+    "1": "failed: the message says what to do, then run it again",
+    "2": "the command line makes no sense",
+    "3": "refused: nothing was changed",
+    "4": "declined at the question",
+    "5": "something is left that should have gone, or `verify` found something",
+    "130, 143": "interrupted: run it again",
+}
+
+ENVIRONMENT: Mapping[str, str] = {
+    "KUBECONFIG": "Kubeconfig files to merge, where `--kubeconfig` names none.",
+    "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The proxy to the API server and for downloads, and exceptions from it.",
+    "NO_COLOR": "Where set: no colour.",
+    "COLUMNS": "Width to write for; 80 where there is no terminal.",
+    "XDG_STATE_HOME": "Backups are in its folder `kubectl-glasskube-purge`; default `~/.local/state`.",
+    "XDG_CACHE_HOME": "Downloaded manifests are in its folder `kubectl-glasskube-purge`; default `~/.cache`.",
+}
+"""What of the environment counts. macOS and Windows have folders of their own instead of the last two."""

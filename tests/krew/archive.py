@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from platformdirs import user_cache_path
 
-from krew.build import EXECUTABLE, FOLDER, ROOT, bill_of
+from krew.build import EXECUTABLE, FOLDER, MAN, ROOT, bill_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,9 @@ def built() -> Built:
 
 def _key() -> str:
     digest = hashlib.sha256(sys.version.encode())
-    for file in sorted([*(ROOT / "kubectl_glasskube_purge").rglob("*"), *(ROOT / "krew").rglob("*"), ROOT / "LICENSE"]):
+    for file in sorted(
+        [*(ROOT / "kubectl_glasskube_purge").rglob("*"), *(ROOT / "krew").rglob("*"), ROOT / "LICENSE", MAN]
+    ):
         if file.is_file() and "__pycache__" not in file.parts:
             digest.update(f"{file.relative_to(ROOT)}\0".encode() + file.read_bytes())
     for distribution in sorted(f"{d.metadata['Name']} {d.version}" for d in metadata.distributions()):

@@ -91,6 +91,7 @@ def test_krew_can_unpack_it(archive: Built) -> None:
     assert all(name.startswith(f"{FOLDER}/") and ".." not in name for name in found)
     assert found[f"{FOLDER}/kubectl-glasskube_purge"] == 0o755
     assert found[f"{FOLDER}/LICENSE"] == 0o644
+    assert found[f"{FOLDER}/kubectl-glasskube-purge.1"] == 0o644
 
 
 def test_the_licences_are_in_it(archive: Built) -> None:
