@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -168,23 +169,41 @@ def in_fish(line: str, env: dict[str, str]) -> list[str]:
 
 
 def in_zsh(line: str, env: dict[str, str]) -> list[str]:
-    """In a pseudo-terminal of zsh's own: completion only works where somebody types."""
+    """In a pseudo-terminal of zsh's own: completion only works where somebody types.
+
+    The matches are taken where the completion hands them to zsh, not from the screen; the line is typed when the
+    line editor has said that it reads.
+    """
+    inside = r"""
+        PS1=
+        autoload -U compinit; compinit -u -D
+        source <(kubectl-glasskube_purge completion zsh)
+        compadd() {
+            local -a found
+            # With these it only fills arrays for the functions that call it.
+            if (( ! ${argv[(I)-[ADO]]} )); then
+                builtin compadd -O found "$@"
+                print -rn -- "<${(j:><:)found}>" > /dev/tty
+            fi
+            builtin compadd "$@"
+        }
+        offer() { _main_complete; print -r -- "{end}" > /dev/tty }
+        zle -C offer list-choices offer
+        bindkey "^I" offer
+        zle-line-init() { print -r -- "{ready}" > /dev/tty }
+        zle -N zle-line-init
+        """
     script = r"""
         zmodload zsh/zpty
         zpty shell zsh -f -i
-        zpty -w shell 'PS1=; autoload -U compinit; compinit -u -D; source <(kubectl-glasskube_purge completion zsh)'
-        zpty -w shell 'zstyle ":completion:*" list-separator "#"; LISTMAX=1000; bindkey "^I" list-choices'
-        zpty -w shell 'print RE""ADY'
-        zpty -m shell '*READY*' || zpty -r -m shell ready '*READY*'
+        zpty -w shell 'eval "$INSIDE"'
+        zpty -r -m shell ready '*{ready}*'
         zpty -w -n shell "$LINE_TO_COMPLETE"$'\t'
-        zpty -w -n shell $'\C-u'"print DO\"\"NE"$'\n'
-        zpty -r -m shell seen '*DONE*'
+        zpty -r -m shell seen '*{end}*'
         print -r -- "$seen"
         """
-    seen = run("zsh", "-f", "-c", script, env={**env, "LINE_TO_COMPLETE": line, "TERM": "dumb"})
-    after = seen.rpartition(line)[0] if seen.count(line) > 1 else seen
-    listed = after.replace(line, " ").replace("\r", " ").split("\n")
-    return [word for row in listed for word in row.partition("#")[0].split()]
+    more = {"LINE_TO_COMPLETE": line, "INSIDE": inside, "TERM": "dumb"}
+    return re.findall("<([^<>]+)>", run("zsh", "-f", "-c", script, env={**env, **more}))
 
 
 @pytest.mark.parametrize(

@@ -126,6 +126,7 @@ class ControlPlane:
             else:
                 break
         self.start_controller_manager()
+        self.wait_settled()
 
     def stop(self) -> None:
         """Ends every process and removes the folder. Safe to call twice."""
@@ -370,9 +371,19 @@ class ControlPlane:
             if log.stem not in (*self._argv, self.audit_log.stem):
                 log.unlink()
         self.start_controller_manager()
+        self.wait_settled()
         self.start_node()
 
     # Waiting
+
+    def wait_settled(self) -> None:
+        """Waits until the controller manager has done what it does by itself in every cluster.
+
+        What it writes a moment later would otherwise count as done by whoever is tested: rules of aggregated
+        ClusterRoles, and what every namespace gets.
+        """
+        self.wait("ClusterRoles to be aggregated", lambda: True if self._aggregated() else None)
+        self.wait("namespaces to have what each gets", lambda: True if self._furnished() else None)
 
     def wait(self, what: str, condition: Callable[[], T | None], timeout: float = 120, watching: str = "") -> T:
         """Calls `condition` until it returns something; `TimeoutError` names `what` after `timeout` seconds.
@@ -540,6 +551,38 @@ class ControlPlane:
 
     def _tail(self, name: str) -> str:
         return "\n".join(self.log(name).splitlines()[-30:])
+
+    def _aggregated(self) -> bool:
+        """Whether every aggregated ClusterRole has the rules of those that its selectors name, and no others."""
+        roles = self.api.list("rbac.authorization.k8s.io/v1", "ClusterRole")
+
+        def rules(chosen: list[Object]) -> set[str]:
+            return {json.dumps(rule, sort_keys=True) for role in chosen for rule in role.get("rules") or ()}
+
+        for role in roles:
+            selectors = (role.get("aggregationRule") or {}).get("clusterRoleSelectors") or ()
+            wanted = [selector["matchLabels"].items() for selector in selectors]
+            chosen = [
+                one
+                for one in roles
+                if one is not role and any(labels <= one["metadata"].get("labels", {}).items() for labels in wanted)
+            ]
+            if wanted and rules([role]) != rules(chosen):
+                return False
+        return True
+
+    def _furnished(self) -> bool:
+        """Whether each namespace has its default ServiceAccount and the ConfigMap with the cluster's CA."""
+        namespaces = {
+            one["metadata"]["name"]
+            for one in self.api.list("v1", "Namespace")
+            if "deletionTimestamp" not in one["metadata"]
+        }
+        for kind, name in (("ServiceAccount", "default"), ("ConfigMap", "kube-root-ca.crt")):
+            found = self.api.list("v1", kind, fieldSelector=f"metadata.name={name}")
+            if namespaces - {one["metadata"]["namespace"] for one in found}:
+                return False
+        return {"default", "kube-system", "kube-public", "kube-node-lease"} <= namespaces
 
     def _wait_for_garbage_collector(self) -> None:
         """An object whose owner doesn't exist is collected as soon as every kind's monitor has synced."""

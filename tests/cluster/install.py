@@ -144,6 +144,7 @@ def install(
         apply(cluster, [default], manager)
         objects = [*objects, default]
     _wait_for_workloads(cluster, objects)
+    cluster.wait_settled()
     become(cluster, operator)
     return objects
 
@@ -212,6 +213,7 @@ def installed(
     if key in known:
         snapshot, before = known[key]
         cluster.restore(snapshot)
+        _wait_for_webhook_of(cluster, operator)
         return _as_restored(before, dump(cluster))
     if among_others:
         bystanders(cluster)
@@ -222,6 +224,7 @@ def installed(
     install(cluster, version, variant)
     install_packages(cluster, packages)
     become(cluster, operator)
+    _wait_for_webhook_of(cluster, operator)
     known[key] = (cluster.snapshot(), before)
     return dict(before)
 
@@ -351,6 +354,15 @@ def webhook_state(cluster: ControlPlane) -> WebhookState:
 def wait_for_webhook(cluster: ControlPlane, state: WebhookState) -> None:
     """Waits for a state of the webhook: the API server goes by a configuration a moment after it was written."""
     cluster.wait(f"the webhook: {state}", lambda: True if webhook_state(cluster) == state else None)
+
+
+def _wait_for_webhook_of(cluster: ControlPlane, operator: OperatorState) -> None:
+    """Waits until the API server reaches the webhook, or doesn't, as it is with an operator in this state.
+
+    It learns of a Pod's new address a moment after the Pod is Ready. Releases without ClusterPackages can't be asked.
+    """
+    if any(kind.kind == "ClusterPackage" for kind in cluster.api.kinds()):
+        wait_for_webhook(cluster, "answers" if operator == "ready" else "unreachable")
 
 
 def configure_node(cluster: ControlPlane, *, unpullable: Sequence[str] = (), crashing: Sequence[str] = ()) -> None:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import json
+import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kubectl_glasskube_purge.kube.client_config import parse_timeout
-from kubectl_glasskube_purge.kube.connect import Flags, connect
-from kubectl_glasskube_purge.kube.errors import KubeError
+from kubectl_glasskube_purge.kube.connect import Connection, Flags, connect
+from kubectl_glasskube_purge.kube.errors import KubeError, Unreachable
+
+if TYPE_CHECKING:
+    import httpx
 
 FLAGS = {
     "--kubeconfig": "kubeconfig",
@@ -66,7 +71,7 @@ async def whoami(arguments: Sequence[str]) -> dict[str, Any]:
     """`{"user": userInfo}`, or `{"error": message, "hint": …}`."""
     try:
         async with connect(flags(arguments)) as connection:
-            response = await connection.request("POST", PATH, json=REVIEW)
+            response = await _review(connection)
             try:
                 document = response.json()
             except ValueError:
@@ -76,6 +81,21 @@ async def whoami(arguments: Sequence[str]) -> dict[str, Any]:
     if response.is_success:
         return {"user": document["status"]["userInfo"]}
     return {"error": document["message"], "status": response.status_code}
+
+
+async def _review(connection: Connection) -> httpx.Response:
+    """Asks again where the connection was reset, as the client above a connection does.
+
+    A TLS server that is spoken to in plain HTTP answers and closes without having read all: where the request's
+    body arrives after that, its own reset overtakes the answer.
+    """
+    for _ in range(20):
+        try:
+            return await connection.request("POST", PATH, json=REVIEW)
+        except Unreachable as error:
+            if not error.message.endswith(os.strerror(errno.ECONNRESET).lower()):
+                raise
+    return await connection.request("POST", PATH, json=REVIEW)
 
 
 if __name__ == "__main__":

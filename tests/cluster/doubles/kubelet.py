@@ -67,6 +67,8 @@ class Container:
     waiting: str = "ContainerCreating"
     message: str = ""
     started: str = ""
+    runs_since: str = ""
+    """When it was started by the kubelet before this one: it runs on, and its status doesn't change."""
     exit_code: int | None = None
     restarts: int = 0
     ready: bool = False
@@ -281,7 +283,7 @@ class Kubelet:
             uid=pod["metadata"]["uid"],
             ip=address,
             directory=directory,
-            containers={container["name"]: Container() for container in pod["spec"]["containers"]},
+            containers={container["name"]: _former(pod, container["name"]) for container in pod["spec"]["containers"]},
         )
 
     async def _start_containers(self, pod: Object, sandbox: Sandbox) -> None:
@@ -317,7 +319,7 @@ class Kubelet:
 
     async def _start(self, pod: Object, sandbox: Sandbox, spec: Object, container: Container) -> None:
         container.waiting = container.message = ""
-        container.started = now()
+        container.started, container.runs_since = container.runs_since or now(), ""
         container.exit_code = None
         module = _program(spec)
         if module is None:
@@ -562,6 +564,15 @@ def _program(spec: Object) -> str | None:
     if image == "package-operator" and "/cert-manager" in spec.get("command", ()):
         return "certificates"
     return _PROGRAMS.get(image)
+
+
+def _former(pod: Object, name: str) -> Container:
+    """A container as the Pod's status has it: of a Pod that was here before this kubelet."""
+    for status in pod.get("status", {}).get("containerStatuses") or ():
+        if status["name"] == name:
+            running = status["state"].get("running") or {}
+            return Container(runs_since=running.get("startedAt", ""), restarts=status["restartCount"])
+    return Container()
 
 
 def _mounted(pod: Object) -> dict[str, str]:
