@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.client import Client, Resource, Review
 from kubectl_glasskube_purge.kube.objects import Found
 
-from .survey import CLAIM, JOB, NAMESPACE, Survey, package_namespaces
+from .survey import CLAIM, JOB, NAMESPACE, Package, Survey, package_namespaces
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -75,8 +75,19 @@ def _packages(survey: Survey) -> Iterator[str]:
     for package in survey.packages:
         if package.found.terminating or package.suspended or package.ready or package.failed:
             continue
-        if _minutes(package.since, survey.taken) < STUCK_AFTER:
+        if not _was_installed(package) and _minutes(package.since, survey.taken) < STUCK_AFTER:
             yield f"{package.ref.display} is being installed ({package.status or 'no status yet'})"
+
+
+def _was_installed(package: Package) -> bool:
+    """Whether the operator has been through with the version that is wanted.
+
+    It writes that version into the status only then. A package that says Pending
+    later waits for its Pods to be ready again: a node was restarted, or a
+    container crashes. Nothing of that is cut off by a purge.
+    """
+    version = package.found.get("status", "version")
+    return bool(version) and version == package.found.get("spec", "packageInfo", "version")
 
 
 STUCK_AFTER = 10.0

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from kubectl_glasskube_purge.undo import text
 from tests.cluster import install
-from tests.cluster.api import Object
+from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import difference
 from tests.cluster.faults import faults
@@ -156,17 +156,51 @@ def test_it_may_go_to_stdout_and_to_no_file_that_exists(cluster: ControlPlane, t
 
 def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: ControlPlane, tmp_path: Path) -> None:
     install.installed(cluster, packages=TWO_PACKAGES)
+    let_nobody_delete(cluster, "packages.glasskube.dev", "packagerepositories")
     before = comparable(cluster)
-    # Nobody collects what the packages owned: the first stage never ends.
-    cluster.stop_controller_manager()
-    options = ("--timeout=12s", "--rollback-on-failure", f"--backup={tmp_path / 'backup.yaml'}")
+    # The packages go, and then the records can't.
+    options = ("--wait-idle=2m", "--rollback-on-failure", f"--backup={tmp_path / 'backup.yaml'}")
     result = purge(cluster, "--yes", "--offline", "-o", "json", *options)
-    cluster.start_controller_manager()
     assert result.returncode == 1, result
     document = result.document
     assert document["outcome"] == "rolled-back"
-    assert document["error"]["code"] == "timeout"
-    assert "deleted" in {one["outcome"] for one in document["stages"][0]["objects"]}
+    assert document["error"]["code"] == "not-deleted"
+    assert "nobody may delete this" in document["error"]["message"]
+    assert {one["outcome"] for one in document["stages"][0]["objects"]} == {"deleted"}
     assert document["rollback"]["outcome"] == "done"
     assert not not_ready(cluster)
     assert difference(before, comparable(cluster)) == []
+
+
+def let_nobody_delete(cluster: ControlPlane, group: str, resource: str) -> None:
+    """An admission policy against it, in force when this returns."""
+    api_version = "admissionregistration.k8s.io/v1"
+    rule = {"apiGroups": [group], "apiVersions": ["*"], "operations": ["DELETE"], "resources": [resource]}
+    policy: Object = {
+        "apiVersion": api_version,
+        "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "no-deletes"},
+        "spec": {
+            "failurePolicy": "Fail",
+            "matchConstraints": {"resourceRules": [rule]},
+            "validations": [{"expression": "false", "message": "nobody may delete this"}],
+        },
+    }
+    binding: Object = {
+        "apiVersion": api_version,
+        "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "no-deletes"},
+        "spec": {"policyName": "no-deletes", "validationActions": ["Deny"]},
+    }
+    install.apply(cluster, [policy, binding], manager="kubectl")
+    (kind,) = [one for one in cluster.api.kinds() if (one.group, one.plural) == (group, resource)]
+    probe = cluster.api.list(kind.api_version, kind.kind)[0]
+
+    def refused() -> bool | None:
+        try:
+            cluster.api.delete({"apiVersion": kind.api_version, "kind": kind.kind, **probe}, dryRun=["All"])
+        except ApiError as error:
+            return True if "nobody may delete this" in error.message else None
+        return None
+
+    cluster.wait("the admission policy", refused)
