@@ -6,97 +6,129 @@ import pytest
 
 from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.plugin import purge, start_purge
+from tests.cluster.dump import dump
+from tests.cluster.faults import faults
+from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_purge import report
 
 HELM_RELEASES = ("helm.toolkit.fluxcd.io/v2", "HelmRelease")
 
+PACKAGES = (
+    install.WantedPackage("ClusterPackage", "gateway"),  # Helm; brings certs: plain, with a CRD
+    install.WantedPackage("ClusterPackage", "dashboard"),  # plain
+    install.WantedPackage("Package", "orders", "shop", package="postgres"),  # Helm, with a volume
+    install.WantedPackage("Package", "sessions", "shop", package="cache"),  # plain
+)
+"""Of each sort one, all with workloads that run."""
 
-def running_pods(cluster: ControlPlane) -> dict[str, str]:
-    """What the packages run, by name, with the UIDs that a restart would change."""
+
+def uids(cluster: ControlPlane) -> dict[str, str]:
+    """What the packages consist of, with the UIDs that a restart or an uninstall would change.
+
+    Everything in the cluster but Glasskube's, Flux's and the control plane's own; Helm's releases among it.
+    """
     return {
-        f"{pod['metadata']['namespace']}/{pod['metadata']['name']}": pod["metadata"]["uid"]
-        for pod in cluster.api.list("v1", "Pod")
-        if pod["metadata"]["namespace"] not in ("glasskube-system", "flux-system")
+        key: item["metadata"]["uid"]
+        for key, item in dump(cluster).items()
+        if not any(word in key for word in ("glasskube", "fluxcd.io", "flux-system", "APIService.", "system:"))
+        and not key.startswith(("ClusterRole", "IPAddress."))
     }
+
+
+def pods(found: dict[str, str]) -> set[str]:
+    return {key for key in found if key.startswith("Pod ")}
 
 
 def helm_releases(cluster: ControlPlane) -> set[str]:
     """The releases that `helm list -A` shows: it reads these Secrets."""
     return {
         f"{secret['metadata']['namespace']}/{secret['metadata']['labels']['name']}"
-        for secret in cluster.api.list("v1", "Secret", labelSelector="owner=helm")
+        for secret in cluster.api.list("v1", "Secret", labelSelector="owner=helm,status=deployed")
     }
 
 
-def assert_glasskube_is_gone(cluster: ControlPlane) -> None:
+def handed_over(cluster: ControlPlane, whom: str, *options: str) -> Result:
+    return purge(cluster, "--offline", "--yes", "-o", "json", "--wait-idle=2m", f"--keep-packages={whom}", *options)
+
+
+def assert_all_runs_on(cluster: ControlPlane, before: dict[str, str], whom: str) -> None:
+    """Glasskube is gone, and nothing else: every object that packages brought is the one that it was."""
+    after = uids(cluster)
+    assert {key: (uid, after.get(key)) for key, uid in before.items() if after.get(key) != uid} == {}
+    assert pods(after) == pods(before), "nothing was started anew"
+    assert helm_releases(cluster) == {"gateway/gateway-gateway", "shop/orders-postgres"}
     names = {one["metadata"]["name"] for one in cluster.api.list("apiextensions.k8s.io/v1", "CustomResourceDefinition")}
     assert not [name for name in names if name.endswith("packages.glasskube.dev")]
     assert cluster.api.get("v1", "Namespace", install.NAMESPACE) is None
-    again = purge(cluster, "verify", "-o", "json")
-    assert again.returncode == 0, again
+    flux = cluster.api.get("v1", "Namespace", "flux-system")
+    if whom == "helm":
+        assert flux is None
+        return
+    assert flux is not None
+    found = cluster.api.list(*HELM_RELEASES)
+    assert len(found) == len(helm_releases(cluster))
+    for one in found:
+        assert "ownerReferences" not in one["metadata"]
+        assert install.has_condition(one, "Ready")
+        assert not one["spec"].get("suspend")
 
 
 @pytest.mark.parametrize("whom", ["helm", "flux"])
 def test_what_packages_installed_runs_on(cluster: ControlPlane, whom: str) -> None:
-    install.install(cluster)
-    install.install_packages(cluster)
-    pods, releases = running_pods(cluster), helm_releases(cluster)
-    assert releases
+    install.installed(cluster, packages=PACKAGES)
+    before = uids(cluster)
+    assert len(pods(before)) >= len(PACKAGES)
 
-    result = purge(cluster, "--offline", "--yes", "-o", "json", f"--keep-packages={whom}")
+    result = handed_over(cluster, whom)
 
     document = report(result)
     assert result.returncode == 0, result
     assert document["outcome"] == "clean"
-    assert running_pods(cluster) == pods
-    assert helm_releases(cluster) == releases
-    assert_glasskube_is_gone(cluster)
+    assert_all_runs_on(cluster, before, whom)
     kept = {(one["kind"], one["name"]) for one in document["kept"]}
     assert ("Deployment", "dashboard") in kept
-    if whom == "helm":
-        assert document["flux"]["decision"] == "delete"
-        assert cluster.api.get("v1", "Namespace", "flux-system") is None
-    else:
-        assert document["flux"]["decision"] == "keep"
-        found = cluster.api.list(*HELM_RELEASES)
-        assert len(found) == len(releases)
-        for one in found:
-            assert "ownerReferences" not in one["metadata"]
-            assert install.has_condition(one, "Ready")
-            assert not one["spec"].get("suspend")
+    assert document["flux"]["decision"] == ("delete" if whom == "helm" else "keep")
+    again = purge(cluster, "verify", "-o", "json")
+    assert again.returncode == 0, again
 
 
-@pytest.mark.parametrize("whom", ["helm", "flux"])
-def test_an_interrupted_hand_over_never_ends_in_an_uninstall(cluster: ControlPlane, whom: str) -> None:
-    install.install(cluster)
-    install.install_packages(cluster)
-    pods, releases = running_pods(cluster), helm_releases(cluster)
-    process = start_purge(cluster, "--offline", "--yes", f"--keep-packages={whom}")
-
-    def some_are_handed_over() -> bool | None:
-        left = cluster.api.list(*HELM_RELEASES)
-        touched = [one for one in left if one["spec"].get("suspend") or "ownerReferences" not in one["metadata"]]
-        return True if touched or len(left) < len(releases) else None
-
-    cluster.wait("the hand-over to begin", some_are_handed_over)
-    process.kill()
-    process.communicate()
-
-    result = purge(cluster, "--offline", "--yes", "-o", "json", f"--keep-packages={whom}")
-
-    assert result.returncode == 0, result
+def hand_over_killed(cluster: ControlPlane, whom: str, change: int) -> bool:
+    """Kills a hand-over after its n-th change and runs it again. False: there was no n-th change."""
+    install.installed(cluster, packages=PACKAGES)
+    before = uids(cluster)
+    with faults(cluster) as proxy:
+        command = ("--offline", "--yes", "--wait-idle=2m", f"--keep-packages={whom}")
+        process = start_purge(cluster, *command, env={"KUBECONFIG": str(proxy.kubeconfig)})
+        proxy.after_change(change, process.kill)
+        process.communicate(timeout=240)
+    if proxy.changes < change:
+        return False
+    result = handed_over(cluster, whom)
+    assert result.returncode == 0, f"killed after change {change}: {result}"
     assert report(result)["outcome"] == "clean"
-    assert running_pods(cluster) == pods
-    assert helm_releases(cluster) == releases
-    assert_glasskube_is_gone(cluster)
+    assert_all_runs_on(cluster, before, whom)
+    return True
+
+
+@pytest.mark.parametrize(("whom", "change"), [("helm", 9), ("flux", 14)])
+def test_an_interrupted_hand_over_never_ends_in_an_uninstall(cluster: ControlPlane, whom: str, change: int) -> None:
+    assert hand_over_killed(cluster, whom, change)
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("whom", ["helm", "flux"])
+def test_no_crash_point_of_a_hand_over_ends_in_an_uninstall(cluster: ControlPlane, whom: str) -> None:
+    change = 1
+    while hand_over_killed(cluster, whom, change):
+        change += 1
+    assert change > len(PACKAGES) * 5
 
 
 def test_flux_stays_with_what_is_handed_over_to_it(cluster: ControlPlane) -> None:
-    install.install(cluster)
-    install.install_packages(cluster, install.TEN_PACKAGES[2:3])
+    install.installed(cluster, packages=PACKAGES)
 
-    result = purge(cluster, "--offline", "--yes", "-o", "json", "--keep-packages=flux", "--flux=delete")
+    result = handed_over(cluster, "flux", "--flux=delete")
 
     document = report(result)
     assert result.returncode == 3, result
