@@ -50,6 +50,10 @@ class Lane:
     bars: tuple[Bar, ...]
 
 
+_SHORTEST = 0.001
+"""Seconds; what is over sooner has nothing to be drawn to scale, and a scale by it would be infinite."""
+
+
 @dataclass(frozen=True)
 class Tick:
     """A mark of the axis."""
@@ -73,7 +77,7 @@ def layout(stages: Sequence[StageRun]) -> Timeline:
     end = max((max(at + stage.seconds, *gone(stage), at) for stage, at in begun), default=0.0)
     if not begun:
         return Timeline()
-    scale = (WIDTH - LEFT - RIGHT) / (end or 1.0)
+    scale = (WIDTH - LEFT - RIGHT) / (end if end > _SHORTEST else 1.0)
     counted = [_bins(stage, scale) for stage, _ in begun]
     most = max((number for bins in counted for number in bins.values()), default=1)
     lanes = []
