@@ -35,7 +35,7 @@ from kubectl_glasskube_purge.purge import execute as executing
 from kubectl_glasskube_purge.purge import preflight
 from kubectl_glasskube_purge.purge.claim import Claimed, claimed
 from kubectl_glasskube_purge.purge.held import TROUBLESHOOTING
-from kubectl_glasskube_purge.purge.plan import STAGES, Options, Plan, Refusal, plan
+from kubectl_glasskube_purge.purge.plan import STAGES, Options, Plan, Refusal, plan, stayed_after_all
 from kubectl_glasskube_purge.purge.survey import Survey, Version, survey
 from kubectl_glasskube_purge.purge.verify import Verification, verify
 from kubectl_glasskube_purge.report import names
@@ -341,9 +341,12 @@ async def _execute(
     client: Client, request: Request, screen: Screen, record: Record, found: Survey, decided: Plan
 ) -> None:
     stopped: executing.Stopped | None = None
+    stayed: dict[Ref, str] = {}
     with screen.progress(decided) as show, stoppable(record) as stop:
 
         def emit(event: executing.Event) -> None:
+            if isinstance(event, executing.ObjectDone) and event.outcome == "kept":
+                stayed[event.ref] = event.message
             record.take(event)
             show(event)
 
@@ -363,6 +366,9 @@ async def _execute(
         record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
         return
     record.exit_code = None  # of a signal that came when there was nothing left to stop
+    if stayed and not isinstance(stopped, executing.GuardStopped):
+        # By consent. What the guard spared was to go, and is listed as left.
+        decided = record.plan = stayed_after_all(decided, stayed)
     if stopped is not None:
         await _see_what_is_left(client, record, decided)
         record.outcome, record.error = "incomplete", (stopped.code, stopped.message, stopped.hint)

@@ -26,6 +26,7 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Change, Client, Listing, Propagation, Resource
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import displayed
 
 from . import guard, held, helm_release
 from .ownership import consequences, release_of
@@ -688,7 +689,7 @@ async def _until_gone(run: _Run, stage: Stage, only: Collection[str] | None = No
         except TimedOut as late:
             # The last word on a run that takes too long is who it waited for.
             why = await _explain(run, pending)
-            message = f"{late.message}: {why.found.ref.display} {why.why}"
+            message = f"{late.message}: {_told(why, pending)}"
             raise TimedOut(late.code, message, f"{why.next_step} A longer --timeout waits longer.") from None
         idle = run.now() - run.progress
         if idle > EXPLAIN_AFTER and run.charts:
@@ -706,7 +707,7 @@ async def _until_gone(run: _Run, stage: Stage, only: Collection[str] | None = No
         if idle > run.limits.idle or (idle > run.limits.hopeless and await _is_hopeless(run, pending)):
             raise TimedOut(
                 "no-progress",
-                f"no progress for {idle:.0f} s: {why.found.ref.display} {why.why}",
+                f"no progress for {idle:.0f} s: {_told(why, pending)}",
                 why.next_step,
             )
 
@@ -765,6 +766,10 @@ async def _explain(run: _Run, pending: Iterable[_Tracked]) -> held.Held:
     return await held.look(run.client, telling, run.survey)
 
 
+def _told(why: held.Held, pending: Iterable[_Tracked]) -> str:
+    return f"{why.found.ref.display} {why.why}{held.held_too((one.found for one in pending), why.found)}"
+
+
 async def _is_hopeless(run: _Run, pending: Iterable[_Tracked]) -> bool:
     """Whether all that holds the stage up is waited for in vain."""
     ending = [tracked.found for tracked in pending if tracked.found.terminating]
@@ -778,7 +783,10 @@ async def _is_hopeless(run: _Run, pending: Iterable[_Tracked]) -> bool:
 async def _release_own(run: _Run, stage: Stage, pending: Iterable[_Tracked]) -> None:
     why = f"the operator didn't drop it within {run.limits.finalizer:.0f} s"
     stuck = [t.found for t in pending if t.found.terminating and facts.PACKAGE_FINALIZER in t.found.finalizers]
-    await _all(_release(run, stage, found, facts.PACKAGE_FINALIZER, why) for found in stuck)
+    released = await _all(_release(run, stage, found, facts.PACKAGE_FINALIZER, why) for found in stuck)
+    if dropped := [found.ref for found, done in zip(stuck, released, strict=True) if done]:
+        message = f"{facts.PACKAGE_FINALIZER} was dropped from {displayed(dropped)}: {why}, and it guards nothing"
+        run.emit(Notice("finalizer-dropped", message))
 
 
 async def _release_foreign(run: _Run, stage: Stage, pending: Iterable[_Tracked]) -> None:
@@ -791,6 +799,9 @@ async def _release_foreign(run: _Run, stage: Stage, pending: Iterable[_Tracked])
         for finalizer in await _given_up(run, tracked.found)
     ]
     released = await _all(_release(run, stage, found, finalizer, why) for found, finalizer in stuck)
+    for (found, finalizer), done in zip(stuck, released, strict=True):
+        if done:
+            run.emit(Notice("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {why}"))
     releases = {
         found.ref
         for (found, finalizer), done in zip(stuck, released, strict=True)

@@ -82,6 +82,8 @@ def reason(found: Found, survey: Survey) -> str:
         return f"keeps finalizer {', '.join(foreign)}{said}"
     if _INSTANCES in found.finalizers:
         return f"waits for its instances to go{said}"
+    if found.ref.group_kind == CLAIM and _IN_USE in found.finalizers:
+        return f"is in use by a Pod (finalizer {_IN_USE})"
     if found.finalizers:
         return f"keeps finalizer {', '.join(found.finalizers)}{said}"
     if found.ref.group_kind == NAMESPACE:
@@ -183,6 +185,12 @@ def most_telling(pending: Collection[tuple[Found, bool]]) -> Found:
         return (not foreign, not ending, not held, not direct, found.ref)
 
     return min(pending, key=rank)[0]
+
+
+def held_too(pending: Iterable[Found], told: Found) -> str:
+    """Whatever else a finalizer holds that isn't Kubernetes' own, in words to be put behind those on `told`."""
+    others = sorted(f.ref for f in pending if f.terminating and foreign_finalizers(f) and f.ref != told.ref)
+    return f"; held by finalizers, too: {displayed(others)}" if others else ""
 
 
 # -- what to do

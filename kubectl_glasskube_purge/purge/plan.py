@@ -12,7 +12,7 @@ same one. Whoever adds a stage adds it here. Its promises:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Literal
 
@@ -23,7 +23,7 @@ from kubectl_glasskube_purge.kube.wording import displayed
 from . import guard, handover, held, preflight
 from .handover import KeepChoice, KeepMode
 from .ownership import Consequence, chart_of, consequences, orphans, release_of, stray_charts
-from .survey import CLAIM, DEFINITION, NAMESPACE, VOLUME, Package, Survey
+from .survey import CLAIM, DEFINITION, NAMESPACE, SECRET, VOLUME, Package, Survey
 
 Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
 FluxChoice = Literal["auto", "keep", "delete"]
@@ -374,7 +374,8 @@ def _package_actions(
         actions += [Action("delete", f, "uses Flux, which goes (--delete-shared-flux)", level=first) for f in foreign]
     for found in abandoned:
         controller = survey.flux_controller(found)
-        reason = f"{controller.ref.name} is {controller.state}, and --force-finalizers gives up what it would do"
+        state = "didn't manage" if controller.running else f"is {controller.state}"
+        reason = f"{controller.ref.name} {state}, and --force-finalizers gives up what it would do"
         actions.append(Action("release-finalizer", found, reason, finalizer=facts.FLUX_FINALIZER))
         chart = survey.get(chart_of(found))
         if chart is not None and found.ref.group_kind == facts.HELM_RELEASE.group_kind:
@@ -383,16 +384,17 @@ def _package_actions(
 
 
 def _abandoned(survey: Survey, roots: Iterable[Found], protected: Collection[Ref]) -> tuple[Found, ...]:
-    """What of Flux's kinds goes and is held by a finalizer that its controller, not running, won't drop."""
+    """What of Flux's kinds goes and is held by a finalizer that its controller, not running or failing, won't drop.
+
+    Also of packages that are gone: a run before this one, or upstream's purge, may have come as far as that.
+    """
     flux = {kind.group_kind for kind in facts.FLUX_KINDS}
-    going = [c.found for c in consequences(survey, roots, protected).values() if c.found.ref.group_kind in flux]
+    left = [found for found in orphans(survey) if found.ref not in protected]
+    following = [c.found for c in consequences(survey, [*roots, *left], protected).values()]
+    going = [found for found in (*following, *left) if found.ref.group_kind in flux]
     return tuple(
         sorted(
-            (
-                found
-                for found in going
-                if facts.FLUX_FINALIZER in found.finalizers and not survey.flux_controller(found).running
-            ),
+            (found for found in going if facts.FLUX_FINALIZER in found.finalizers and held.is_hopeless(found, survey)),
             key=lambda found: found.ref,
         )
     )
@@ -504,6 +506,17 @@ def _each_object_once(stages: Iterable[Stage]) -> tuple[Stage, ...]:
     return tuple(result)
 
 
+def stayed_after_all(plan: Plan, why: Mapping[Ref, str]) -> Plan:
+    """The plan as it was carried out: with what stayed, by the user's consent, among what is kept."""
+    stages = tuple(
+        replace(stage, consequences=tuple(c for c in stage.consequences if c.found.ref not in why))
+        for stage in plan.stages
+    )
+    uids = {ref: found.uid for ref, found in plan.going.items()}
+    kept = (*plan.kept, *(Kept(ref, reason, uids.get(ref, "")) for ref, reason in why.items()))
+    return replace(plan, stages=stages, kept=tuple(sorted(kept, key=lambda one: one.ref)))
+
+
 # -- what stays, and what is lost
 
 
@@ -538,6 +551,9 @@ def _kept(
     for found in survey.objects.values():
         marked = found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION)
         release = (found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), marked)
+        if found.ref.group_kind == SECRET and found.labels.get("owner") == "helm":
+            marked = found.labels.get("name")
+            release = (found.ref.namespace, marked)
         if marked and release in left:
             keep(found, f"stays behind: nobody uninstalls the chart of {left[release].display} (--force-finalizers)")
     homes = {package.ref.namespace for package in survey.packages} - {""}

@@ -416,7 +416,8 @@ _PACKAGE_KINDS = frozenset(kind.group_kind for kind in facts.PACKAGE_KINDS)
 
 
 async def _read_whole(client: Client, objects: dict[Ref, Found], unreadable: list[Unreadable]) -> None:
-    """Replaces the metadata of what has to be read whole: the controllers, their Pods, the webhook configuration."""
+    """Replaces the metadata of what has to be read whole: the controllers, their Pods, the webhook configuration,
+    and CRDs that are being deleted, whose conditions say why they are still there."""
 
     async def controllers(group: str, kind: str, namespace: str) -> None:
         resource = client.discovery.find(group, kind)
@@ -429,10 +430,7 @@ async def _read_whole(client: Client, objects: dict[Ref, Found], unreadable: lis
             return
         objects.update({found.ref: found for found in listing.items})
 
-    async def webhook() -> None:
-        ref = Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)
-        if ref not in objects:
-            return
+    async def one(ref: Ref) -> None:
         try:
             found = await client.get(ref, whole=True)
         except errors.KubeError as error:
@@ -442,8 +440,10 @@ async def _read_whole(client: Client, objects: dict[Ref, Found], unreadable: lis
             objects[ref] = found
 
     present = {ref.name for ref in objects if ref.group_kind == NAMESPACE}
+    single = [f.ref for f in objects.values() if f.ref.group_kind == DEFINITION and f.terminating]
+    single += [ref for ref in objects if ref == Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)]
     await asyncio.gather(
-        webhook(),
+        *(one(ref) for ref in single),
         *(
             controllers(group, kind, namespace)
             for namespace in (facts.NAMESPACE, facts.FLUX_NAMESPACE)

@@ -57,8 +57,13 @@ def _clean(record: Record) -> Iterator[RenderableType]:
     took = seconds(sum(record.stage_seconds.values()))
     yield text(f"Glasskube is gone from {_where(record)}: {deleted}{with_them} in {took}, verified.", "bold green")
     lines = []
-    if plan and plan.kept:
-        lines.append(("Kept", f"{plural(len(plan.kept), 'object')}, as said above"))
+    kept = plan.kept if plan else ()
+    behind = [one for one in kept if record.outcomes.get((one.uid, "delete"), ("", ""))[0] == "kept"]
+    if behind:
+        yield Heading("Stays behind")
+        yield columns(kept_rows(behind))
+    if foreseen := len(kept) - len(behind):
+        lines.append(("Kept", f"{plural(foreseen, 'object')}, as said above"))
     yield from _facts([*lines, *_way_back(record)])
 
 
