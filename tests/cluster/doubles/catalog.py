@@ -366,6 +366,7 @@ _PACKAGES = (
     Package("suite", ("v1.0.0+1",), {**_plain("suite"), "components": [{"name": "part"}]}),
     Package("broken", ("v0.1.0+1",), _helm("broken")),
     Package("stubborn", ("v0.1.0+1",), _helm("stubborn")),
+    Package("obstinate", ("v0.1.0+1",), _helm("obstinate", "stubborn", scope="Namespaced")),
     Package(
         "glasskube-autoupdater",
         ("v0.26.1",),

@@ -1,0 +1,375 @@
+"""Clusters that are broken: the purge finishes, or ends in time and says who holds what, why, and what helps.
+
+Each test breaks a cluster the way it breaks in life and states the end: clean, or exit 5 with exactly what is left.
+Where a person's help is needed, the test helps as the message says, and the next run is clean.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import json
+from collections.abc import Callable, Mapping
+
+from tests.cluster import install
+from tests.cluster.api import JSON, Object
+from tests.cluster.controlplane import ControlPlane
+from tests.cluster.doubles import certificates
+from tests.cluster.dump import Dump, settled_difference
+from tests.cluster.install import WantedPackage
+from tests.cluster.pki import Authority
+from tests.cluster.plugin import Result, purge, start_purge
+from tests.cluster.test_crash import FIVE_PACKAGES, OUTLIVES, PURGE, end_of
+
+FIRST = (*PURGE, "--wait-idle=2m")
+"""A cluster that comes from a snapshot has its controllers started anew, and they look at everything once."""
+
+HELD = "example.com/held"
+"""A finalizer of somebody who is gone."""
+
+
+def clean(cluster: ControlPlane, before: Dump, *arguments: str) -> Result:
+    """A purge that ends clean, in a cluster that is as before then."""
+    result = purge(cluster, *FIRST, *arguments)
+    assert result.returncode == 0, str(result)
+    assert result.document["outcome"] == "clean"
+    left = settled_difference(cluster, before, OUTLIVES)
+    assert not left, "\n".join(["the cluster isn't as before:", *left])
+    return result
+
+
+def unfinished(cluster: ControlPlane, says: Callable[[Result], bool], *arguments: str) -> Result:
+    """A purge that doesn't come to its end in the time it is given, and says `says`.
+
+    A slow machine may need more time to come as far as that: then it is given more. Another run goes on.
+    """
+    for seconds in (15, 30, 60, 120):
+        result = purge(cluster, *PURGE, "--ignore-busy", f"--timeout={seconds}s", *arguments)
+        assert result.returncode == 5, str(result)
+        assert result.document["outcome"] == "incomplete"
+        if says(result):
+            return result
+    raise AssertionError(str(result))
+
+
+def left(result: Result) -> dict[str, str]:
+    """The leftovers, `Kind namespace/name` to why."""
+    return {f"{one['kind']} {one['namespace']}/{one['name']}": one["why"] for one in result.document["leftovers"]}
+
+
+def warnings(result: Result, code: str) -> list[str]:
+    return [one["message"] for one in result.document["warnings"] if one["code"] == code]
+
+
+def error(result: Result) -> str:
+    """Message and hint, as they are printed one after the other."""
+    said = result.document["error"]
+    return f"{said['message']} {said['hint']}"
+
+
+def named(api_version: str, kind: str, name: str, namespace: str = "") -> Object:
+    metadata = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": api_version, "kind": kind, "metadata": metadata}
+
+
+WEBHOOK = named(
+    "admissionregistration.k8s.io/v1",
+    "ValidatingWebhookConfiguration",
+    "glasskube-validating-webhook-configuration",
+)
+
+
+def test_an_operator_that_crashes_again_and_again_is_not_waited_for(cluster: ControlPlane) -> None:
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    install.become(cluster, "crashing")
+
+    result = clean(cluster, before)
+
+    assert "manager: CrashLoopBackOff" in warnings(result, "operator-not-ready")[0]
+    assert not warnings(result, "webhook-removed-early"), "that nobody answers the webhook was to be foreseen"
+
+
+def test_packages_that_are_being_deleted_for_days_go_though_the_operator_is_scaled_to_zero(
+    cluster: ControlPlane,
+) -> None:
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    install.become(cluster, "scaled-down")
+    with install.without_webhook(cluster):
+        cluster.kubectl("delete", "clusterpackages,packages", "--all", "-A", "--wait=false")
+
+    snapshot = cluster.snapshot()
+    cluster.restore(
+        dataclasses.replace(snapshot, stored={key: aged(key, value) for key, value in snapshot.stored.items()})
+    )
+    package = cluster.api.get(install.GROUP, "ClusterPackage", "app")
+    assert package is not None
+    assert package["metadata"]["deletionTimestamp"] == DAYS_AGO
+
+    result = clean(cluster, before)
+
+    assert "the operator is scaled to zero" in warnings(result, "operator-not-ready")[0]
+    released = reasons(result, "release-finalizer")
+    assert len(released) == 5
+    assert all("guards nothing in a purge, and the operator is scaled to zero" in why for why in released.values())
+
+
+def aged(key: str, value: str) -> str:
+    """A stored package whose deletion began long ago: no request can make one."""
+    if not base64.b64decode(key).startswith(
+        (b"/registry/packages.glasskube.dev/clusterpackages/", b"/registry/packages.glasskube.dev/packages/")
+    ):
+        return value
+    item = json.loads(base64.b64decode(value))
+    item["metadata"]["deletionTimestamp"] = DAYS_AGO
+    return base64.b64encode(json.dumps(item).encode()).decode()
+
+
+DAYS_AGO = "2026-01-02T03:04:05Z"
+
+
+def reasons(result: Result, action: str) -> dict[str, str]:
+    """What was planned with this verb, `Kind namespace/name` to the reason."""
+    objects = [one for stage in result.document["stages"] for one in stage["objects"] if one["action"] == action]
+    return {f"{one['kind']} {one['namespace']}/{one['name']}": one["reason"] for one in objects}
+
+
+def test_suspended_packages_and_those_without_repository_go_whatever_version_and_certificate_the_operator_has(
+    cluster: ControlPlane,
+) -> None:
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    cluster.api.patch(named(install.GROUP, "ClusterPackage", "dashboard"), {"spec": {"suspend": True}})
+    with install.without_webhook(cluster):
+        cluster.kubectl("delete", "packagerepository", "glasskube")
+    operator = ("-n", install.NAMESPACE, f"deployment/{install.OPERATOR}")
+    cluster.kubectl("set", "image", *operator, "manager=ghcr.io/glasskube/package-operator:v0.12.0")
+    cluster.kubectl("rollout", "status", *operator, "--timeout=120s")
+    authority = Authority.create("glasskube-webhook")
+    pair = authority.server([f"{certificates.SERVICE}.{install.NAMESPACE}.svc"], days=-3)
+    data = {"tls.crt": pair.certificate, "tls.key": pair.key}
+    encoded = {name: base64.b64encode(value).decode() for name, value in data.items()}
+    cluster.api.patch(named("v1", "Secret", certificates.SECRET, install.NAMESPACE), {"data": encoded})
+    change_webhooks(cluster, dict.fromkeys(certificates.WEBHOOKS, ("caBundle", _bundle(authority))))
+    wait_until_refused(cluster, "clusterpackage/app", "certificate has expired")
+
+    result = clean(cluster, before)
+
+    assert result.document["glasskube"]["version"] == "v0.12.0"
+    assert "certificate has expired" in warnings(result, "webhook-removed-early")[0]
+    released = reasons(result, "release-finalizer")
+    assert list(released) == ["ClusterPackage /dashboard"]
+    assert "suspended, so the operator never reconciles it" in released["ClusterPackage /dashboard"]
+
+
+def test_without_operator_and_its_crds_all_the_rest_goes(cluster: ControlPlane) -> None:
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    cluster.kubectl("delete", "deployment", "-n", install.NAMESPACE, install.OPERATOR)
+    cluster.api.delete(WEBHOOK)
+    install.wait_for_webhook(cluster, "not called")
+    definitions = [kind for kind in cluster.api.kinds() if kind.group == "packages.glasskube.dev"]
+    cluster.kubectl("delete", "crd", "--wait=false", *(f"{kind.plural}.{kind.group}" for kind in definitions))
+    for kind in ("ClusterPackage", "Package"):
+        for item in cluster.api.list(install.GROUP, kind):
+            cluster.api.patch({"apiVersion": install.GROUP, "kind": kind, **item}, {"metadata": {"finalizers": None}})
+    cluster.wait(
+        "Glasskube's kinds to be gone",
+        lambda: None if any(kind.group == "packages.glasskube.dev" for kind in cluster.api.kinds()) else True,
+    )
+
+    result = clean(cluster, before)
+
+    assert result.document["flux"]["decision"] == "delete"
+
+
+def test_a_webhook_that_cant_be_called_is_taken_out_of_the_way(cluster: ControlPlane) -> None:
+    """The operator is Ready, so that nothing but the first delete tells."""
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    another, wrong = _bundle(Authority.create("another")), "certificate signed by unknown authority"
+    change_webhooks(
+        cluster,
+        {
+            "vclusterpackage.kb.io": ("caBundle", another),
+            "vpackage.kb.io": ("service/name", "gone"),
+            "vpackagerepository.kb.io": ("caBundle", another),
+        },
+    )
+    wait_until_refused(cluster, "clusterpackage/app", wrong)
+    wait_until_refused(cluster, "package/orders", 'service "gone" not found')
+    wait_until_refused(cluster, "packagerepository/glasskube", wrong)
+
+    result = clean(cluster, before)
+
+    (notice,) = warnings(result, "webhook-removed-early")
+    assert wrong in notice or 'service "gone" not found' in notice
+
+
+def change_webhooks(cluster: ControlPlane, changes: Mapping[str, tuple[str, str]]) -> None:
+    """Sets one field of each webhook's `clientConfig`."""
+    configuration = cluster.api.get(WEBHOOK["apiVersion"], WEBHOOK["kind"], WEBHOOK["metadata"]["name"])
+    assert configuration is not None
+    patch = []
+    for index, webhook in enumerate(configuration["webhooks"]):
+        field, value = changes[webhook["name"]]
+        patch.append({"op": "replace", "path": f"/webhooks/{index}/clientConfig/{field}", "value": value})
+    cluster.api.patch(WEBHOOK, patch, kind=JSON)
+
+
+def wait_until_refused(cluster: ControlPlane, what: str, said: str) -> None:
+    """Waits until a delete is refused for that reason: the API server learns of changes a moment later."""
+
+    def refused() -> bool | None:
+        answer = cluster.kubectl("delete", "-n", "shop", what, "--dry-run=server", "--wait=false", check=False)
+        return True if said in answer.stderr else None
+
+    cluster.wait(f"the delete of {what} to be refused: {said}", refused)
+
+
+def _bundle(authority: Authority) -> str:
+    return base64.b64encode(authority.certificate).decode()
+
+
+def test_namespaces_that_an_unavailable_api_holds_are_named_with_it(cluster: ControlPlane) -> None:
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    service = {"name": "gone", "namespace": "default"}
+    api = {"group": "broken.example.com", "version": "v1", "service": service, "groupPriorityMinimum": 1}
+    spec = {**api, "versionPriority": 1, "insecureSkipTLSVerify": True}
+    unavailable = {**named("apiregistration.k8s.io/v1", "APIService", "v1.broken.example.com"), "spec": spec}
+    cluster.api.create(unavailable)
+    cluster.kubectl("delete", "namespace", install.NAMESPACE, "--wait=false")
+
+    def stuck() -> bool | None:
+        found = cluster.api.get("v1", "Namespace", install.NAMESPACE)
+        return True if install.has_condition(found, "NamespaceDeletionDiscoveryFailure") else None
+
+    cluster.wait("the namespace to be stuck", stuck)
+
+    first = unfinished(cluster, lambda result: "broken.example.com/v1" in error(result))
+    assert "docs/troubleshooting.md#namespace" in error(first)
+    why = left(first)["Namespace /glasskube-system"]
+    assert "Discovery failed for some groups" in why
+    assert first.document["flux"]["decision"] == "keep", "what can't be read is doubt"
+    assert any("broken.example.com/v1" in one for one in warnings(first, "unreadable"))
+    assert any("glasskube-system" in one for one in warnings(first, "held"))
+
+    cluster.api.delete(unavailable)
+    clean(cluster, before)
+
+
+def test_whatever_somebody_holds_is_named_and_goes_by_consent(cluster: ControlPlane) -> None:
+    """A finalizer of somebody's on an object and on a namespace, an uninstall that fails, a claim that a Pod uses."""
+    packages = (
+        WantedPackage("ClusterPackage", "tools"),
+        WantedPackage("ClusterPackage", "dashboard"),
+        WantedPackage("Package", "shy", "shop", package="obstinate"),
+    )
+    before = install.installed(cluster, packages=packages)
+    cluster.api.patch(named("v1", "ConfigMap", "dashboard", "dashboard"), {"metadata": {"finalizers": [HELD]}})
+    cluster.api.patch(named("v1", "Namespace", "dashboard"), {"metadata": {"finalizers": [HELD]}})
+    claim = {"name": "data", "persistentVolumeClaim": {"claimName": "tools"}}
+    spec = {"containers": [{"name": "main", "image": "registry.example.com/mine:1"}], "volumes": [claim]}
+    cluster.api.create({**named("v1", "Pod", "mine", "tools"), "spec": spec})
+    cluster.wait(
+        "the Pod to run",
+        lambda: True if install.has_condition(cluster.api.get("v1", "Pod", "mine", "tools"), "Ready") else None,
+    )
+    expected = {
+        "ConfigMap dashboard/dashboard": HELD,
+        "Namespace /dashboard": HELD,
+        "HelmRelease shop/shy-obstinate": "BackoffLimitExceeded",
+        "PersistentVolumeClaim tools/tools": "in use",
+    }
+
+    first = unfinished(cluster, lambda result: all(why in left(result).get(one, "") for one, why in expected.items()))
+    assert error(first).startswith("not finished within")
+    assert "configmap/dashboard -n dashboard keeps finalizer example.com/held" in error(first)
+    assert "; held by finalizers, too: namespace/dashboard, helmrelease" in error(first)
+
+    process = start_purge(cluster, *PURGE, "--force-finalizers")
+    cluster.wait("what is held to be let go", lambda: None if held(cluster) else True, timeout=180)
+    cluster.kubectl("delete", "pod", "-n", "tools", "mine")
+    stdout, stderr = end_of(process)
+    second = Result(process.returncode, stdout, stderr)
+    assert second.returncode == 0, str(second)
+    behind = assert_only_what_is_listed_stays(cluster, before, first, second)
+    assert {"Namespace /tools", "Deployment shop/shy-obstinate"} <= behind
+    dropped = warnings(second, "finalizer-dropped")
+    for what in ("configmap/dashboard -n dashboard", "namespace/dashboard"):
+        assert any(one.startswith(f"{HELD} was dropped from {what}: nobody dropped it") for one in dropped), dropped
+
+
+DERIVED = ("ControllerRevision", "EndpointSlice", "Endpoints", "IPAddress", "Pod", "ReplicaSet")
+"""What other objects make for themselves, and what stays or goes with those."""
+FURNITURE = ("ConfigMap */kube-root-ca.crt", "ServiceAccount */default")
+"""What every namespace has."""
+
+
+def assert_only_what_is_listed_stays(cluster: ControlPlane, before: Dump, *runs: Result) -> set[str]:
+    """Whatever is in the cluster and wasn't before, one of the runs lists as kept. Returns that."""
+    kept = {f"{one['kind']} {one['namespace']}/{one['name']}" for result in runs for one in result.document["kept"]}
+    stays = set()
+    for line in settled_difference(cluster, before, (*OUTLIVES, *FURNITURE)):
+        how, kind, name = line.split(maxsplit=2)
+        assert how == "new", line
+        if kind.partition(".")[0] not in DERIVED:
+            stays.add(f"{kind.partition('.')[0]} {name if '/' in name else '/' + name}")
+    assert stays <= kept, stays - kept
+    return stays
+
+
+def held(cluster: ControlPlane) -> bool:
+    return (
+        cluster.api.get("v1", "Namespace", "dashboard") is not None
+        or cluster.api.get("helm.toolkit.fluxcd.io/v2", "HelmRelease", "shy-obstinate", "shop") is not None
+    )
+
+
+def test_helm_releases_that_nobody_uninstalls_go_by_consent_and_what_stays_is_listed(cluster: ControlPlane) -> None:
+    packages = (
+        WantedPackage("ClusterPackage", "scanner"),
+        WantedPackage("Package", "orders", "shop", package="postgres"),
+    )
+    before = install.installed(cluster, packages=packages)
+    for name in ("helm-controller", "source-controller"):
+        install.scale(cluster, "flux-system", name, 0)
+
+    first = unfinished(cluster, lambda result: "helm-controller is scaled to zero" in error(result))
+    assert "kubectl scale -n flux-system deployment/helm-controller --replicas=1" in error(first)
+    assert "docs/troubleshooting.md#helmrelease-finalizer" in error(first)
+
+    second = purge(cluster, *PURGE, "--force-finalizers")
+    assert second.returncode == 0, str(second)
+    assert second.document["outcome"] == "clean"
+    stays = assert_only_what_is_listed_stays(cluster, before, second)
+    assert {"ClusterRole /scanner-scanner", "StatefulSet shop/orders-postgres"} <= stays
+
+
+def test_a_crd_whose_conversion_webhook_is_dead_is_kept_or_named(cluster: ControlPlane) -> None:
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    install.become(cluster, "scaled-down")  # or it would put the CRD back as it was
+    instance = {**named("certs.example.com/v1", "Certificate", "web", "app"), "spec": {}}
+    cluster.api.create(instance)
+    definition = named("apiextensions.k8s.io/v1", "CustomResourceDefinition", "certificates.certs.example.com")
+    found = cluster.api.get(definition["apiVersion"], definition["kind"], definition["metadata"]["name"])
+    assert found is not None
+    versions = [{**found["spec"]["versions"][0], "storage": False}, {**found["spec"]["versions"][0], "name": "v2"}]
+    service = {"namespace": "default", "name": "gone", "path": "/convert"}
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+    conversion = {"strategy": "Webhook", "webhook": webhook}
+    cluster.api.patch(definition, {"spec": {"versions": versions, "conversion": conversion}})
+
+    def broken() -> bool | None:
+        answer = cluster.kubectl("get", "certificates.v2.certs.example.com", "-A", check=False)
+        return True if "conversion webhook" in answer.stderr else None
+
+    cluster.wait("the CRD's instances to be unreadable", broken)
+
+    dry = purge(cluster, "--offline", "--dry-run", "-o", "json")
+    (why,) = [one["why"] for one in dry.document["kept"] if one["name"] == "certificates.certs.example.com"]
+    assert "its instances can't be read" in why
+
+    first = unfinished(
+        cluster, lambda result: "docs/troubleshooting.md#conversion-webhook" in error(result), "--include-foreign"
+    )
+    assert "conversion webhook" in left(first)["CustomResourceDefinition /certificates.certs.example.com"]
+
+    cluster.api.patch(definition, {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
+    clean(cluster, before, "--include-foreign")
