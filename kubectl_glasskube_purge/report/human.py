@@ -79,7 +79,13 @@ def _way_back(record: Record) -> Iterator[tuple[str, str]]:
     undoable = record.kind == "PurgeReport" and record.outcome not in ("dry-run", "declined", "refused", "rolled-back")
     if record.backups and undoable:
         yield "Backup", tilde(record.backups[-1])
-        yield "Undo", f"kubectl glasskube purge restore {' '.join(map(shlex.quote, record.backups))}"
+        yield "Undo", f"kubectl glasskube purge restore {' '.join(map(_typed, record.backups))}"
+
+
+def _typed(file: str) -> str:
+    """A file's name as one types it. The shell, not the plugin, reads the `~`: it stands outside of any quotes."""
+    short = tilde(file)
+    return f"~/{shlex.quote(short[2:])}" if short.startswith("~/") else shlex.quote(file)
 
 
 def _facts(lines: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, Any, TextIO, cast
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
@@ -135,15 +136,23 @@ class Columns:
     def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
         margin = Text(" " * self.indent)
         width = options.max_width - self.indent
-        column = _column((head for head, _ in self.pairs), width)
+        column = _column(self.pairs, width)
         for head, body in self.pairs:
             yield from _indented(margin, margin, _paired(head, body, column, width, on))
 
 
-def _column(heads: Iterable[Text], width: int) -> int:
-    """Where the second column begins: behind the longest head that leaves it enough room."""
-    fitting = [head.cell_len + 2 for head in heads if head.cell_len + 2 <= width * 0.55]
+def _column(pairs: Iterable[tuple[Text, Text]], width: int) -> int:
+    """Where the second column begins: behind the longest head that leaves it enough room, and what stands there."""
+    fitting = [
+        head.cell_len + 2
+        for head, body in pairs
+        if head.cell_len + 2 <= width * 0.55 and (_longest_word(body) <= width - head.cell_len - 2)
+    ]
     return max(fitting, default=0)
+
+
+def _longest_word(of: Text) -> int:
+    return max((cell_len(word) for word in of.plain.split()), default=0)
 
 
 def _paired(head: Text, body: Text, column: int, width: int, on: Console) -> Iterator[Text]:
@@ -154,7 +163,8 @@ def _paired(head: Text, body: Text, column: int, width: int, on: Console) -> Ite
         yield from _indented(first, Text(" " * column), wrapped(body, width - column, on))
     else:
         yield from wrapped(head, width, on)
-        margin = Text(" " * (column if 0 < column <= width - _LEAST else 2))
+        fits = 0 < column <= width - max(_LEAST, _longest_word(body))
+        margin = Text(" " * (column if fits else 2))
         yield from _indented(margin, margin, wrapped(body, width - margin.cell_len, on))
 
 
@@ -185,7 +195,7 @@ class Tree:
 
 def _branches(nodes: Sequence[Node], margin: Text, width: int, on: Console, drawn: bool) -> Iterator[Text]:
     room = width - margin.cell_len - 3
-    column = _column((node.head for node in nodes), room)
+    column = _column(((node.head, node.body) for node in nodes), room)
     for number, node in enumerate(nodes):
         last = number == len(nodes) - 1
         first, following = (("└─ " if last else "├─ "), ("   " if last else "│  ")) if drawn else ("-  ", "   ")

@@ -158,6 +158,13 @@ def test_the_way_back_can_be_pasted_whatever_a_file_is_called() -> None:
     assert "restore '/a b.yaml' /c.yaml" in drawn(human.end(made), 200)
 
 
+def test_the_way_back_is_short_where_a_shell_knows_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    made = record(cluster(*NAMES), outcome="clean", backups=["/home/me/a b.yaml", "/home/me/c.yaml"])
+    said = " ".join(drawn(human.end(made), 200).split())
+    assert "restore ~/'a b.yaml' ~/c.yaml" in said
+
+
 @pytest.mark.parametrize(
     ("outcome", "says"),
     [
