@@ -12,6 +12,7 @@ command line's decision.
 
 from __future__ import annotations
 
+import filecmp
 import os
 import shutil
 from pathlib import Path
@@ -21,9 +22,14 @@ KREW_NAME = "kubectl-glasskube_purge"
 
 HINT = "This works as `kubectl glasskube purge`, too, once you run: kubectl glasskube-purge install-alias"
 
+AFTERWARDS = (
+    "krew doesn't know of this name. Before `kubectl krew uninstall glasskube-purge` run:"
+    " kubectl glasskube-purge install-alias --remove"
+)
+
 
 class AliasError(Exception):
-    """The second name can't be made. The message says why, and what to do instead."""
+    """The second name can't be made, or removed. The message says why, and what to do instead."""
 
 
 def invoked(argv0: str) -> Path | None:
@@ -62,6 +68,8 @@ def install(argv0: str) -> tuple[Path, bool]:
     alias = executable.with_name(NAME + suffix)
     if executable.name == alias.name or (alias.exists() and alias.resolve() == executable.resolve()):
         return alias, False
+    if alias.exists() and filecmp.cmp(alias, executable, shallow=False):
+        return alias, False  # pip's: each name has a file of its own
     if alias.exists():
         raise AliasError(f"{alias} exists and is something else; move it away, then run this again")
     try:
@@ -72,6 +80,27 @@ def install(argv0: str) -> tuple[Path, bool]:
     except OSError as error:
         raise AliasError(f"{alias} can't be made: {error.strerror or error}") from error
     return alias, True
+
+
+def remove(argv0: str) -> Path | None:
+    """Takes the second name away; returns what it was, None where there was none. Raises `AliasError`.
+
+    krew removes its own link when it uninstalls, and this one would then lead nowhere.
+    """
+    executable = invoked(argv0)
+    if executable is None:
+        raise AliasError(f"this was not started as {KREW_NAME}: remove {NAME} by hand")
+    suffix = ".exe" if executable.name.endswith(".exe") else ""
+    alias = executable.with_name(NAME + suffix)
+    if not os.path.lexists(alias):
+        return None
+    if not alias.is_symlink() or os.readlink(alias) != KREW_NAME + suffix:
+        raise AliasError(f"{alias} isn't the link that install-alias makes; remove it by hand, if it may go")
+    try:
+        alias.unlink()
+    except OSError as error:
+        raise AliasError(f"{alias} can't be removed: {error.strerror or error}") from error
+    return alias
 
 
 def on_path(alias: Path) -> bool:

@@ -449,8 +449,12 @@ INSTALL_ALIAS = Command(
     "install-alias",
     "install_alias",
     "Make `kubectl glasskube purge` work after an install by krew",
-    "krew installs this as `kubectl glasskube-purge`. This adds the name with a space.",
-    _sections(),
+    "krew installs this as `kubectl glasskube-purge`. This adds the name with a space, a link beside krew's own.",
+    _sections(("What happens", (Option("--remove", "Take it away again, before krew uninstalls the plugin."),))),
+    examples=(
+        ("Once, after the install", "kubectl glasskube-purge install-alias"),
+        ("Before `kubectl krew uninstall glasskube-purge`", "kubectl glasskube-purge install-alias --remove"),
+    ),
 )
 
 COMPLETION = Command(

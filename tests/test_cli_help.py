@@ -30,7 +30,8 @@ def test_help_fits_80_columns_and_says_every_option(command: Command) -> None:
 @each_command
 def test_examples_are_understood(command: Command) -> None:
     for _, line in command.examples:
-        start = line.index(PROGRAM) + len(PROGRAM)
+        called = PROGRAM if PROGRAM in line else "kubectl glasskube-purge"
+        start = line.index(called) + len(called)
         words = line[start:].split("|")[0].rstrip(")").split()
         assert read(words, COMMANDS).command is command
 

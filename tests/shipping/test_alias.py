@@ -6,10 +6,11 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kubectl_glasskube_purge import alias
+from kubectl_glasskube_purge import alias, cli
 
 
 @dataclass(frozen=True)
@@ -135,3 +136,42 @@ def test_no_hint_where_krew_has_no_part_in_it(krew: Krew, tmp_path: Path) -> Non
 def test_no_hint_where_it_could_not_be_remembered(krew: Krew, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     assert not alias.due(str(krew.link), tmp_path / "file" / "state")
+
+
+def test_the_second_name_is_taken_away_again(krew: Krew) -> None:
+    assert alias.remove(str(krew.link)) is None
+    alias.install(str(krew.link))
+    assert alias.remove(str(krew.link)) == krew.name
+    assert sorted(krew.bin.iterdir()) == [krew.link]
+    alias.install(str(krew.link))
+    assert alias.remove(str(krew.name)) == krew.name, "called by the name that goes"
+    assert krew.link.exists()
+
+
+def test_somebody_elses_file_is_not_taken_away(krew: Krew) -> None:
+    krew.name.write_text("mine")
+    with pytest.raises(alias.AliasError, match="by hand"):
+        alias.remove(str(krew.link))
+    krew.name.unlink()
+    krew.name.symlink_to("/bin/true")
+    with pytest.raises(alias.AliasError, match="by hand"):
+        alias.remove(str(krew.link))
+    assert krew.name.is_symlink()
+
+
+def test_where_pip_has_made_both_names_there_is_nothing_to_do(tmp_path: Path) -> None:
+    for name in (alias.NAME, alias.KREW_NAME):
+        (tmp_path / name).write_text("#!/usr/bin/python3\nimport sys; sys.exit(main())\n")
+        (tmp_path / name).chmod(0o755)
+    assert alias.install(str(tmp_path / alias.KREW_NAME)) == (tmp_path / alias.NAME, False)
+
+
+@pytest.mark.parametrize("word", ["install-alias", "install-alias --remove"])
+def test_the_command_says_what_it_did(krew: Krew, word: str, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
+    if word.endswith("--remove"):
+        alias.install(str(krew.link))
+    monkeypatch.setattr(sys, "argv", [str(krew.link), *word.split()])
+    assert cli.run(word.split()) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{krew.name} {'removed' if word.endswith('--remove') else 'made'}")
+    assert ("install-alias --remove" in said) is (word == "install-alias")
