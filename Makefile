@@ -52,6 +52,10 @@ docs: setup ## Write what in docs/ is made of code: the references, the man page
 	$(BIN)/python scripts/reference.py
 	$(BIN)/python scripts/compatibility.py
 
+.PHONY: screenshots
+screenshots: controlplane ## Draw the pictures in docs/ anew, from a purge that really runs
+	$(BIN)/python -m tests.cluster.screenshots
+
 # -- what is released; each of these is a step of the release workflow, too
 
 .PHONY: archive

@@ -77,7 +77,7 @@ def words(command: Command) -> str:
 
 def described(command: Command) -> str:
     """A command's section."""
-    parts = [f"## {title(command)}\n", f"    {words(command)} [options]\n", command.description + "\n"]
+    parts = [f"## {title(command)}\n", f"```text\n{words(command)} [options]\n```\n", command.description + "\n"]
     if command.argument_values:
         parts.append(f"{command.argument} is one of {', '.join(f'`{one}`' for one in command.argument_values)}.\n")
     for heading, offered in command.sections:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
 from kubectl_glasskube_purge.options import COMMANDS, EXIT_CODES
 from kubectl_glasskube_purge.report import document, stream
 from scripts import reference
+from tests import snippets
+from tests.cluster.compatibility import NOT_TAKEN
+from tests.snippets import PAGES, ROOT
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 
 
 def anchors(page: Path) -> set[str]:
@@ -33,7 +37,7 @@ def test_every_message_leads_to_a_heading_of_the_troubleshooting_page() -> None:
     assert named <= anchors(ROOT / "docs" / "troubleshooting.md")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@EACH_PAGE
 def test_every_link_leads_somewhere(page: Path) -> None:
     for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)", page.read_text()):
         linked = (page.parent / target).resolve() if target else page
@@ -47,6 +51,63 @@ def test_every_test_that_the_safety_page_names_exists() -> None:
     written = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     assert named
     assert not {name for name in named if f"def {name}(" not in written}
+
+
+def test_every_page_is_in_the_index() -> None:
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    for page in PAGES:
+        assert page.name == "README.md" or f"]({os.path.relpath(page, ROOT / 'docs')})" in index, page
+
+
+# -- what is to be typed; tests/cluster/test_docs.py runs it
+
+TYPED = re.compile(r"^\s*(?:\$ )?(?:kubectl|make|pip|pipx|uv|helm|jq|docker|for \w+ in|source) ", re.MULTILINE)
+
+
+@EACH_PAGE
+def test_what_is_to_be_typed_stands_where_it_is_run(page: Path) -> None:
+    for block in snippets.blocks(page):
+        assert block.language in ("sh", "text"), block
+        assert block.language == "sh" or not TYPED.search(block.text) or "[options]" in block.text, block
+    indented = re.findall(r"^(?: {4}|\t)(?! *[-*|\d]).+$", snippets.prose(page), re.MULTILINE)
+    assert not [line for line in indented if TYPED.match(line)]
+
+
+@EACH_PAGE
+def test_what_pages_say_of_the_plugin_is_understood_by_it(page: Path) -> None:
+    for block in snippets.commands(page):
+        list(snippets.invocations(block.text))
+    for code in re.findall(r"`([^`\n]+)`", snippets.prose(page).replace("\\|", "|")):
+        if snippets.OURS.match(code) and not code.endswith(" SHELL"):
+            list(snippets.invocations(code))
+
+
+@EACH_PAGE
+def test_every_option_that_is_named_exists(page: Path) -> None:
+    ours = {name for command in COMMANDS.values() for name in command.options}
+    for code in re.findall(r"`(--?[a-z][\w-]*)(?:[= ][^`]*)?`", snippets.prose(page)):
+        assert code in ours | OF_OTHERS, code
+
+
+OF_OTHERS = {*NOT_TAKEN, "--force", "--grace-period", "--server-side"}
+"""Options of kubectl's commands and of tools, which pages speak of."""
+
+
+def test_what_is_not_run_is_run_elsewhere_or_says_why_not() -> None:
+    statements = [one for page in PAGES for block in snippets.commands(page) for one in block.statements]
+    written = "".join(path.read_text("utf-8") for path in (ROOT / "tests").rglob("test_*.py"))
+    for beginning, where in snippets.ELSEWHERE.items():
+        assert any(one.startswith(beginning) for one in statements), f"nobody shows {beginning!r} any more"
+        if where.startswith("test_"):
+            assert f"def {where}(" in written, where
+    assert sum(not snippets.is_elsewhere(one) for one in statements) > len(statements) / 2
+
+
+def test_every_target_that_pages_name_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
+    for page in PAGES:
+        named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
+        assert {*named} <= targets, page
 
 
 # -- what is made of code
@@ -101,3 +162,26 @@ def test_every_field_and_value_of_a_schema_says_what_it_means(schema: dict[str, 
     for name, definition in schema["$defs"].items():
         assert definition["description"]
         assert not list(undescribed(definition, name))
+
+
+# -- pictures
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("preview", ["$ kubectl glasskube purge", "Will be deleted: ", "Stays", "Purge Glasskube from testbed? [y/N]"]),
+        ("purge", ["[y/N] y", "✓ packages", "✓ namespaces", "Glasskube is gone from testbed: "]),
+    ],
+)
+def test_pictures_are_of_a_real_screen_and_have_nothing_from_elsewhere(name: str, words: list[str]) -> None:
+    content = (ROOT / "docs" / "images" / f"{name}.svg").read_text("utf-8")
+    assert len(content) < 100_000
+    addresses = re.findall(r"\w+://[\w.:]+", content.replace(' xmlns="http://www.w3.org/2000/svg"', ""))
+    assert {*addresses} <= {"https://127.0.0.1:6443"}
+    assert not re.search(r"href|url\(|@import|<script|<style|<image", content)
+    drawn = ElementTree.fromstring(content).iter("{http://www.w3.org/2000/svg}text")
+    lines = [" ".join(line.itertext()) for line in drawn]
+    assert max(map(len, lines)) <= 80
+    for word in words:
+        assert any(word in line for line in lines), word
