@@ -25,7 +25,7 @@ from kubectl_glasskube_purge.glasskube.manifest import ManifestError
 from kubectl_glasskube_purge.glasskube.release import ReleaseError
 from kubectl_glasskube_purge.kube import exec_plugin, request_log
 from kubectl_glasskube_purge.kube.errors import KubeError
-from kubectl_glasskube_purge.report import document, human, live, page, stream, undoing
+from kubectl_glasskube_purge.report import document, guide, human, live, page, stream, undoing
 from kubectl_glasskube_purge.report.document import Outcome, Record
 from kubectl_glasskube_purge.report.layout import console
 from kubectl_glasskube_purge.undo.errors import UndoError
@@ -82,6 +82,10 @@ def run(work: Work, show: Show) -> int:
             record.outcome, record.error = failure(error)
         finally:
             screen.end_status()
+    for one in (record, record.rollback):
+        if one is not None and one.error is not None:
+            code, said, hint = one.error
+            one.error = (code, said, guide.leading(code, hint))
     record.seconds = time.monotonic() - started
     if show.page is not None:
         _write_page(record, show.page)

@@ -1,0 +1,44 @@
+"""Where to read on: every error's code leads to a heading of the troubleshooting page.
+
+All but `interrupted`, which is what the user wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from kubectl_glasskube_purge.purge.held import TROUBLESHOOTING
+
+_HEADINGS: Mapping[str, str] = {
+    "api-server": "busy certificate expired kube-error not-kubernetes unreachable",
+    "backup": "backup-exists backup-failed backup-impossible backup-unreadable",
+    "changed-meanwhile": "appeared-meanwhile changed conflict flux-in-use not-suspended replaced",
+    "conversion-webhook": "conversion-webhook",
+    "leftovers": "leftovers",
+    "login": "kubeconfig unauthorized",
+    "no-progress": "no-progress",
+    "not-deleted": "not-deleted",
+    "operator-not-stopped": "operator-not-stopped",
+    "refused": "claimed flux-needed flux-shared gitops no-terminal protected rights",
+    "release-manifest": "invalid-source manifest manifest-foreign-objects manifest-not-an-object manifest-refused "
+    "manifest-too-large manifest-unavailable manifest-unreadable release unknown-version",
+    "restore": "not-applied not-established not-ready nothing-selected operator-stopped sidecar-image-gone "
+    "still-terminating undo",
+    "rights": "forbidden",
+    "timeout": "timeout",
+    "unexpected": "invalid not-found system unexpected",
+    "unreadable": "unreadable",
+    "webhook": "refused webhook-unreachable",
+}
+
+ANCHORS: Mapping[str, str] = {code: heading for heading, codes in _HEADINGS.items() for code in codes.split()}
+"""Code of an error → heading of the page."""
+
+
+def leading(code: str, hint: str) -> str:
+    """A hint that ends with where more is written, unless it says so already."""
+    if TROUBLESHOOTING in hint or code not in ANCHORS:
+        return hint
+    # A hint of several lines ends in what is to be copied as it stands.
+    between = "\n" if "\n" in hint else " "
+    return f"{hint}{between}More: {TROUBLESHOOTING}#{ANCHORS[code]}".lstrip()
