@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -19,7 +20,8 @@ from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, settled_difference
 from tests.cluster.faults import Faults, faults
 from tests.cluster.install import WantedPackage
-from tests.cluster.plugin import Result, purge, start_purge
+from tests.cluster.plugin import Result, command, environment, purge, start_purge
+from tests.report.terminal import terminal
 
 FIVE_PACKAGES = (
     WantedPackage("ClusterPackage", "app"),  # brings gateway, and that brings certs
@@ -142,6 +144,24 @@ def test_whoever_interrupts_it_is_told_that_it_goes_on_where_it_stopped(cluster:
     finish(cluster, before)
 
 
+def terminal_lost_after(cluster: ControlPlane, change: int) -> int:
+    """Exit code of a purge whose terminal goes away when its n-th change was answered."""
+    reached, lost = threading.Event(), threading.Event()
+
+    def stop() -> None:
+        reached.set()
+        lost.wait(60)  # the answer isn't passed on before
+
+    with faults(cluster) as proxy:
+        proxy.after_change(change, stop, last=False)
+        env = environment(cluster, {"KUBECONFIG": str(proxy.kubeconfig)})
+        with terminal(*command("--offline", "--yes", "--wait-idle=2m")[1:], env=env) as window:
+            window.wait(reached.is_set, timeout=240)
+            window.hang_up()
+            lost.set()
+            return window.process.wait(120)
+
+
 def claims(cluster: ControlPlane) -> list[str]:
     """The claims on Glasskube's namespace."""
     namespace = cluster.api.get("v1", "Namespace", install.NAMESPACE) or {"metadata": {}}
@@ -149,10 +169,10 @@ def claims(cluster: ControlPlane) -> list[str]:
     return [value for name, value in annotations.items() if name == "glasskube-purge/claim"]
 
 
-def test_before_the_first_delete_an_interruption_changes_nothing(
-    cluster: ControlPlane, assert_clean: Callable[..., None]
+def test_an_interruption_changes_nothing_before_the_first_delete_and_a_lost_terminal_ends_in_order_after_it(
+    cluster: ControlPlane,
 ) -> None:
-    install.installed(cluster, packages=FIVE_PACKAGES)
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
     with faults(cluster) as proxy:
         process = start_purge(cluster, *PURGE, env={"KUBECONFIG": str(proxy.kubeconfig)})
         cluster.wait("the survey to begin", lambda: True if len(proxy.exchanges) > 5 else None)
@@ -163,3 +183,8 @@ def test_before_the_first_delete_an_interruption_changes_nothing(
     assert result.returncode == 130, result
     assert result.document["outcome"] == "interrupted"
     assert proxy.changes == 0
+
+    assert terminal_lost_after(cluster, 8) == 128 + signal.SIGHUP
+    assert cluster.api.get("v1", "Namespace", install.NAMESPACE) is not None
+    assert claims(cluster) == [], "the claim wasn't given back"
+    finish(cluster, before)

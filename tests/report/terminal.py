@@ -40,6 +40,7 @@ class Terminal:
         )
         os.close(slave)
         self.raw = b""
+        self._lost = False
 
     def resize(self, columns: int, lines: int) -> None:
         """Makes the window smaller or larger, as a window manager does. pyte cuts lines, it doesn't wrap them anew."""
@@ -53,6 +54,11 @@ class Terminal:
     def type(self, keys: str) -> None:
         """Types, e.g. `\\x03` for Ctrl-C."""
         os.write(self._master, keys.encode())
+
+    def hang_up(self) -> None:
+        """Closes the window, as a lost connection does: the program gets SIGHUP, and what it writes goes nowhere."""
+        self._lost = True
+        os.close(self._master)
 
     def pump(self, seconds: float = 0.0) -> bool:
         """Takes in what was written; False once the program has closed the terminal."""
@@ -103,7 +109,8 @@ class Terminal:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
-        os.close(self._master)
+        if not self._lost:
+            os.close(self._master)
 
 
 @contextlib.contextmanager
