@@ -50,6 +50,8 @@ _TICKET_LABEL = 11
 """Columns of the ticket's text: in all, and before the values."""
 
 _UNCHANGED = frozenset({"dry-run", "refused", "declined", "nothing-to-do"})
+_COMPLETE = "clean"
+"""The outcome of which it is known that what was to go has gone; any other may have ended before it came to that."""
 
 
 class PageError(Exception):
@@ -208,7 +210,7 @@ def _figures(report: Report) -> list[tuple[str, str]]:
         figures.append((counts.ahead, "object in the plan"))
     else:
         figures += [(counts.direct, "object deleted"), (counts.along, "went with them")]
-    lost = "volume at stake" if planned else "volume lost"
+    lost = "volume lost" if report.outcome == _COMPLETE else "volume at stake"
     figures += [(len(report.kept), "kept"), (len(report.lost), lost), (len(report.leftovers), "left over")]
     told = [(str(number), _noun(number, noun)) for number, noun in figures if number]
     return told if planned else [*told, (seconds(report.seconds), "from start to end")]
@@ -255,13 +257,13 @@ def _ticket(report: Report) -> Iterable[tuple[str, str]]:
     if counts.direct or counts.along:
         lines.append(("Removed", f"{plural(counts.direct, 'object')}, and {counts.along} that went with them"))
     if report.flux not in ("", "absent"):
-        decided = "was to be deleted" if report.outcome in _UNCHANGED else "deleted"
+        decided = "deleted" if report.outcome == _COMPLETE else "was to be deleted"
         lines.append(("Flux", "kept" if report.flux == "keep" else decided))
     if report.kept:
         lines.append(("Kept", _all_of(kept.ref.display for kept in report.kept)))
     if report.lost:
         lines.append(
-            ("At stake" if report.outcome in _UNCHANGED else "Lost", _all_of(lost.ref.display for lost in report.lost))
+            ("Lost" if report.outcome == _COMPLETE else "At stake", _all_of(lost.ref.display for lost in report.lost))
         )
     if report.leftovers:
         lines.append(("Left", _all_of(left.ref.display for left in report.leftovers)))

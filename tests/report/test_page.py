@@ -272,6 +272,15 @@ def test_the_ticket_says_what_was_lost_kept_and_saved() -> None:
     assert not re.search(r"^Lost", drawn(samples.previewed()).all("pre")[0].text, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("outcome", "flux", "volume"), [("clean", "deleted", "Lost"), ("incomplete", "was to be", "At")]
+)
+def test_the_ticket_calls_gone_only_what_is_known_to_be(outcome: str, flux: str, volume: str) -> None:
+    text = drawn({**samples.purged(), "outcome": outcome}).all("pre")[0].text
+    assert re.search(rf"^Flux\s+{flux}", text, re.MULTILINE)
+    assert re.search(rf"^{volume}\b.*redis-data", text, re.MULTILINE)
+
+
 def test_all_backups_are_named() -> None:
     made = samples.purged()
     made["backup"] = {"file": "/b/second.yaml", "files": ["/b/first.yaml", "/b/second.yaml"]}
