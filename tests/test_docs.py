@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.options import COMMANDS, EXIT_CODES
 from kubectl_glasskube_purge.report import document, stream
 from scripts import reference
@@ -108,6 +109,11 @@ def test_every_target_that_pages_name_exists() -> None:
     for page in PAGES:
         named = re.findall(r"(?:^|`)make ([a-z-]+)", page.read_text("utf-8"), re.MULTILINE)
         assert {*named} <= targets, page
+
+
+@EACH_PAGE
+def test_an_image_that_is_named_is_of_this_version(page: Path) -> None:
+    assert {*re.findall(r"kubectl-glasskube-purge:(\d[\w.]*)", page.read_text("utf-8"))} <= {__version__}
 
 
 # -- what is made of code
