@@ -273,24 +273,45 @@ class Client:
         labels: str,
         keep: Callable[[Found], bool] | None,
     ) -> Listing:
-        params: dict[str, str] = {"limit": str(PAGE)}
-        if labels:
-            params["labelSelector"] = labels
         accept = "application/json" if whole else _METADATA_LIST
         items: list[Found] = []
         count = 0
+        version = ""
+        async for page, found in self._pages(resource, namespace, accept, PAGE, labels=labels):
+            count += len(found)
+            items += (one for one in found if keep is None or keep(one))
+            version = str(page["metadata"].get("resourceVersion", ""))
+        return Listing(resource, tuple(items), version, count)
+
+    async def pages(self, resource: Resource, size: int, fields: str = "") -> AsyncGenerator[Sequence[Found], None]:
+        """All objects of a kind, whole, `size` at a time: for whoever may have seen enough before the end.
+
+        `fields` is a field selector. Raises as `list` does, and `Expired` where
+        the reader was slower than a continue token lives.
+        """
+        async for _, found in self._pages(resource, "", "application/json", size, fields=fields):
+            yield found
+
+    async def _pages(
+        self, resource: Resource, namespace: str, accept: str, size: int, *, labels: str = "", fields: str = ""
+    ) -> AsyncGenerator[tuple[dict[str, Any], Sequence[Found]], None]:
+        params: dict[str, str] = {"limit": str(size)}
+        if labels:
+            params["labelSelector"] = labels
+        if fields:
+            params["fieldSelector"] = fields
+        whole = accept == "application/json"
         while True:
             page = await self._json("GET", resource.path(namespace), params=params, headers={"Accept": accept})
+            found = []
             for document in page.get("items") or ():
                 metadata = document["metadata"]
                 ref = resource.ref(str(metadata.get("namespace") or ""), str(metadata["name"]))
-                found = Found.of(document, ref=ref, whole=whole)
-                count += 1
-                if keep is None or keep(found):
-                    items.append(found)
+                found.append(Found.of(document, ref=ref, whole=whole))
+            yield page, found
             token = page["metadata"].get("continue")
             if not token:
-                return Listing(resource, tuple(items), str(page["metadata"].get("resourceVersion", "")), count)
+                return
             params["continue"] = token
 
     async def watch(

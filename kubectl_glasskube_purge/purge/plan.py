@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
@@ -137,12 +137,12 @@ class Plan:
         """Whether there is nothing to do."""
         return not any(stage.actions for stage in self.stages)
 
-    @property
+    @cached_property
     def deletes(self) -> Mapping[Ref, Action]:
         """Every object that is deleted by request."""
         return {action.ref: action for stage in self.stages for action in stage.deletes}
 
-    @property
+    @cached_property
     def going(self) -> Mapping[Ref, Found]:
         """Everything that will be gone: what is deleted, and what goes with it."""
         direct = {ref: action.found for ref, action in self.deletes.items()}

@@ -5,9 +5,15 @@ from __future__ import annotations
 import stat
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from kubectl_glasskube_purge.undo import text
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.session import connected, new_record
+from kubectl_glasskube_purge.undo import backup, text
 from tests.cluster import install
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane
@@ -137,6 +143,59 @@ def may_not_read_secrets(cluster: ControlPlane, user: str) -> None:
     install.apply(cluster, [role, binding], manager="kubectl")
 
 
+async def test_many_of_a_kind_are_read_by_lists_and_only_the_objects_that_were_seen(cluster: ControlPlane) -> None:
+    for number in range(30):
+        config_map(cluster, f"ours-{number:02}")
+    for number in range(150):
+        config_map(cluster, f"theirs-{number:03}")
+    async with connected(Flags(kubeconfig=str(cluster.kubeconfig)), new_record()) as client:
+        kinds = await client.discover()
+        resource = kinds.find("", "ConfigMap")
+        assert resource is not None
+        listed = await client.list(resource, namespace="default")
+        ours = [found for found in listed.items if found.ref.name.startswith("ours-")]
+        few = [found for found in listed.items if found.ref.name.startswith("theirs-")][-10:]
+        # One goes, and another one comes in the place of a third.
+        for number in (7, 8):
+            cluster.kubectl("delete", "configmap", f"ours-{number:02}")
+        config_map(cluster, "ours-08")
+        still = [found for number, found in enumerate(ours) if number not in (7, 8)]
+
+        since = cluster.audit_position()
+        read = await backup.read_whole(client, ours)
+        asked = requests(cluster, since)
+        assert (asked["get"], asked["list"]) == (2, 3), "the two that no page had, by name"
+        await same_as_one_by_one(client, still, read)
+
+        # A list in which most is others' isn't read to its end.
+        since = cluster.audit_position()
+        read = await backup.read_whole(client, few)
+        asked = requests(cluster, since)
+        assert (asked["get"], asked["list"]) == (10, 1)
+        await same_as_one_by_one(client, few, read)
+
+
+def config_map(cluster: ControlPlane, name: str) -> None:
+    metadata = {"name": name, "namespace": "default"}
+    cluster.api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"name": name}})
+
+
+def requests(cluster: ControlPlane, since: int) -> Counter[str]:
+    """What the plugin's user asked for, of ConfigMaps."""
+    entries = cluster.audit(since, user="admin")
+    return Counter(entry["verb"] for entry in entries if entry.get("objectRef", {}).get("resource") == "configmaps")
+
+
+async def same_as_one_by_one(client: Client, wanted: Sequence[Found], read: Sequence[Found | backup.Unread]) -> None:
+    by_name = {one.ref.name: one for one in read}
+    assert len(by_name) == len(read)
+    bodies = {found.ref.name: await client.get(found.ref, whole=True) for found in wanted}
+    assert by_name == bodies
+    assert {name: one.body for name, one in by_name.items() if isinstance(one, Found)} == {
+        name: found.body for name, found in bodies.items() if found is not None
+    }
+
+
 def test_it_may_go_to_stdout_and_to_no_file_that_exists(cluster: ControlPlane, tmp_path: Path) -> None:
     install.installed(cluster, variant="slim")
     since = cluster.audit_position()
@@ -149,8 +208,7 @@ def test_it_may_go_to_stdout_and_to_no_file_that_exists(cluster: ControlPlane, t
     assert deletions(cluster, since) == []
     result = purge(cluster, "--yes", "--offline", "--backup=-")
     assert result.returncode == 0, result
-    backup = text.load(result.stdout, "stdout")
-    assert backup.head is not None
+    assert text.load(result.stdout, "stdout").head is not None
     assert "is gone from" in result.stderr
 
 
