@@ -11,10 +11,15 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Collection, Iterator
 
+import hypothesis
 import pytest
 
 from tests.cluster.controlplane import ControlPlane, Snapshot
 from tests.cluster.dump import Dump, settled_difference
+
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
+# A machine that is busy with other tests takes its time: no example is wrong because it was slow.
 
 
 class _Session:
