@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.glasskube import content, facts, inventory
 from kubectl_glasskube_purge.glasskube.release import Sources, resolve
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import RETRY_SECONDS, Client
@@ -153,8 +153,11 @@ async def _release(client: Client, request: RestoreRequest, record: Record) -> t
             f"there is nothing to apply: the manifest of {request.release} can't be had ({resolved.source})",
             hint="Give it with --manifest FILE|URL, or name a mirror with --releases-url.",
         )
-    read = [text.load(manifest.decode(), f"the manifest of {request.release}") for manifest in resolved.manifests]
+    source = f"the manifest of {request.release}"
+    read = [text.load(manifest.decode(), source) for manifest in resolved.manifests]
     documents = [entry.document for one in read for entry in one.contents.restored]
+    # Its names were checked when it was read. This is to be applied, so what it says matters, too.
+    content.check(documents, resolved.version or "", source)
     await client.discover()
     flux_exists = client.discovery.find(*facts.HELM_RELEASE.group_kind) is not None
     entries = planning.from_release(documents, only, flux_exists=flux_exists)

@@ -147,18 +147,43 @@ def _service(ref: Ref, _release: str) -> Object:
 
 
 def _role(ref: Ref, _release: str) -> Object:
-    if ref.name in ("flux-view", "flux-edit"):
-        verbs = ["get", "list", "watch"] if ref.name == "flux-view" else ["create", "delete", "patch", "update"]
-        return {"rules": [{"apiGroups": _FLUX_GROUPS, "resources": ["*"], "verbs": verbs}]}
-    if ref.name == "glasskube-webhook-cert-role":
-        kinds = {"ClusterRole": ("admissionregistration.k8s.io", "validatingwebhookconfigurations")}
-        group, resource = kinds.get(ref.kind, ("", "secrets"))
-        return {"rules": [{"apiGroups": [group], "resources": [resource], "verbs": ["*"]}]}
-    if ref.name == "glasskube-leader-election-role":
-        return {"rules": [{"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["*"]}]}
-    if ref.name in ("glasskube-manager-role", "crd-controller"):
+    if ref.name == "glasskube-manager-role":
         return {"rules": _EVERYTHING}
-    return {"rules": [{"apiGroups": [facts.GROUP], "resources": ["*"], "verbs": ["get", "list", "watch"]}]}
+    name = f"{ref.kind} {ref.name}" if ref.name == "glasskube-webhook-cert-role" else ref.name
+    if name == "glasskube-metrics-reader":
+        return {"rules": [{"nonResourceURLs": ["/metrics"], "verbs": ["get"]}]}
+    rules = [
+        {"apiGroups": groups, "resources": resources, "verbs": verbs.split()}
+        for groups, resources, verbs in _RIGHTS[name]
+    ]
+    return {"rules": rules}
+
+
+_EDIT = "create delete get list patch update watch"
+_RIGHTS: dict[str, list[tuple[list[str], list[str], str]]] = {
+    "ClusterRole glasskube-webhook-cert-role": [
+        (["admissionregistration.k8s.io"], ["validatingwebhookconfigurations"], "patch")
+    ],
+    "Role glasskube-webhook-cert-role": [([""], ["secrets"], "create patch")],
+    "crd-controller": [
+        (_FLUX_GROUPS, ["*"], "*"),
+        ([""], ["namespaces", "secrets", "serviceaccounts"], "get list watch"),
+        ([""], ["configmaps"], _EDIT),
+        ([""], ["events"], "create patch"),
+        (["coordination.k8s.io"], ["leases"], _EDIT),
+    ],
+    "flux-edit": [(_FLUX_GROUPS, ["*"], "create delete patch update")],
+    "flux-view": [(_FLUX_GROUPS, ["*"], "get list watch")],
+    "glasskube-autoupdate": [([facts.GROUP], ["packages", "clusterpackages"], "get list patch update")],
+    "glasskube-leader-election-role": [(["coordination.k8s.io"], ["leases"], _EDIT)],
+    "glasskube-proxy-role": [(["authentication.k8s.io"], ["tokenreviews"], "create")],
+    **{
+        f"glasskube-{kind}-{role}-role": [([facts.GROUP], [plural], verbs)]
+        for kind, plural in (("clusterpackage", "clusterpackages"), ("packagerepository", "packagerepositories"))
+        for role, verbs in (("editor", _EDIT), ("viewer", "get list watch"))
+    },
+}
+"""What the roles allow, of all that the real ones do what the doubles need: groups, resources and verbs."""
 
 
 def _binding(ref: Ref, release: str) -> Object:

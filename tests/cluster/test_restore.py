@@ -275,7 +275,16 @@ def test_a_release_rebuilds_glasskube_and_leaves_a_flux_that_exists_alone(
 ) -> None:
     install.installed(cluster)
     assert purge(cluster, "--yes", "--offline", "--flux=keep", "--no-backup").returncode == 0
-    options = ("--release=v0.26.1", f"--manifest={manifest_file(tmp_path)}", "--yes", "-o", "json")
+    file = manifest_file(tmp_path)
+    options = ("--release=v0.26.1", f"--manifest={file}", "--yes", "-o", "json")
+    genuine = Path(file).read_text()
+    Path(file).write_text(genuine.replace("ghcr.io/glasskube/package-operator", "elsewhere.example/package-operator"))
+    since = cluster.audit_position()
+    document = report(purge(cluster, "restore", *options))
+    assert (document["outcome"], document["error"]["code"]) == ("refused", "manifest-foreign-content")
+    assert "elsewhere.example" in document["error"]["message"]
+    assert not [entry for entry in cluster.audit(since, user="admin") if entry["verb"] == "patch"]
+    Path(file).write_text(genuine)
     document = report(purge(cluster, "restore", *options))
     assert document["outcome"] == "done"
     assert "flux-exists" in [one["code"] for one in document["warnings"]]
