@@ -7,7 +7,7 @@ nothing but the manifests' content: the same folder gives the same bytes. With
 `--check` nothing is written, and the exit code is 1 where the stored inventory
 differs.
 
-Identities and what CRDs define are taken, nothing else. The manifests are read
+Identities, what CRDs define and the versions of Flux's controllers are taken, nothing else. The manifests are read
 here as data of known origin; what comes from outside at run time goes through
 `glasskube/manifest.py`, which trusts nothing.
 """
@@ -25,6 +25,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from kubectl_glasskube_purge.glasskube.facts import FLUX_DEPLOYMENTS
 from kubectl_glasskube_purge.glasskube.inventory import precedence
 from kubectl_glasskube_purge.kube.objects import Ref
 
@@ -51,6 +52,7 @@ def generate(folder: Path) -> str:
     for version in versions:
         variants: dict[str, int] = {}
         defined: dict[str, int] = {}
+        flux: dict[str, str] = {}
         for variant in VARIANTS:
             path = folder / version / f"manifest-{variant}.yaml"
             if not path.exists():
@@ -62,7 +64,14 @@ def generate(folder: Path) -> str:
                 if document["kind"] == "CustomResourceDefinition":
                     name = document["metadata"]["name"]
                     defined[name] = definitions.setdefault(_defined(document["spec"]), len(definitions))
-        releases[version] = {"manifests": variants, "definitions": [defined[name] for name in sorted(defined)]}
+                elif document["kind"] == "Deployment" and document["metadata"]["name"] in FLUX_DEPLOYMENTS:
+                    (container,) = document["spec"]["template"]["spec"]["containers"]
+                    flux[document["metadata"]["name"]] = container["image"].rpartition(":")[2]
+        releases[version] = {
+            "manifests": variants,
+            "definitions": [defined[name] for name in sorted(defined)],
+            "flux": flux,
+        }
     return _text(
         objects=_lines(objects),
         manifests=_lines(manifests),

@@ -18,6 +18,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -59,6 +60,7 @@ def everything() -> Survey:
             resource_version="1",
             managers=(facts.FIELD_MANAGER,),
             finalizers=(facts.PACKAGE_FINALIZER,) if ref in packages else (),
+            body=_runs(ref.name) if ref.name in facts.FLUX_DEPLOYMENTS and ref.kind == "Deployment" else {},
         )
         for number, ref in enumerate(refs)
     }
@@ -69,6 +71,12 @@ def everything() -> Survey:
         defines={kind.crd: kind.group_kind for kind in defined},
         uids={found.uid for found in objects.values()},
     )
+
+
+def _runs(name: str) -> dict[str, Any]:
+    """What of a Flux Deployment proves that Glasskube brought it."""
+    image = f"fluxcd/{name}:{inventory.flux_versions(inventory.releases()[-1])[name]}"
+    return {"spec": {"template": {"spec": {"containers": [{"name": "manager", "image": image}]}}}}
 
 
 def rules(planned: Plan) -> Iterable[tuple[str, str, tuple[str, ...]]]:

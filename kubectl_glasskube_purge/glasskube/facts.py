@@ -90,6 +90,11 @@ FIELD_MANAGERS = frozenset(
 )
 """All that Glasskube's own programs leave."""
 
+HANDWORK_MANAGERS = frozenset(
+    f"kubectl-{command}" for command in ("annotate", "edit", "label", "patch", "rollout", "scale", "set")
+)
+"""Of kubectl's commands that change what exists (its source, pkg/cmd); `apply` and `replace` bring a whole."""
+
 # The operator's install: the release manifests, cmd/package-operator, cmd/cert-manager.
 
 NAMESPACE = "glasskube-system"
@@ -164,6 +169,10 @@ FLUX_OTHER_KINDS = (
     Kind(SOURCE_GROUP, "ExternalArtifact", "externalartifacts"),
 )
 FLUX_OPERATOR_GROUP = "fluxcd.controlplane.io"
+FLUX_OPERATOR = "flux-operator"
+"""Its Deployment."""
+FLUX_OPERATOR_LABEL = "fluxcd.controlplane.io/name"
+"""On all that it applies: the name of the FluxInstance."""
 FLUX_INSTANCE = Kind(FLUX_OPERATOR_GROUP, "FluxInstance", "fluxinstances")
 """The Flux Operator's: it puts back what is deleted of Flux."""
 

@@ -1,9 +1,10 @@
 """Which objects every Glasskube release consists of.
 
-The identities alone, never the content, of all objects in the release manifests
-(variants `slim`, `aio`, `autoupdater`). They are what the purge goes by where a
-manifest can't be had, what a manifest from outside is checked against, and what
-tells an install's version where the operator's image tag doesn't.
+The identities, never the content, of all objects in the release manifests (variants
+`slim`, `aio`, `autoupdater`), and which versions of Flux's controllers they bring.
+They are what the purge goes by where a manifest can't be had, what a manifest from
+outside is checked against, and what tells an install's version where the operator's
+image tag doesn't.
 
 `inventory.json` is generated from the release manifests by
 `scripts/generate_inventory.py` and never edited by hand. Its format is known to
@@ -90,6 +91,11 @@ def flux_objects(release: str) -> frozenset[Ref]:
     return frozenset(objects(release, AIO)) - frozenset(objects(release, SLIM))
 
 
+def flux_versions(release: str) -> Mapping[str, str]:
+    """The image tag of each Flux controller that a release brings, by the Deployment's name. Raises `KeyError`."""
+    return _inventory().flux[release]
+
+
 def every_object() -> frozenset[Ref]:
     """Everything that any release manifest names. Nothing else is ever taken from a manifest."""
     return _inventory().every
@@ -162,6 +168,7 @@ class _Inventory:
     releases: tuple[str, ...]
     objects: Mapping[str, Mapping[str, tuple[Ref, ...]]]
     definitions: Mapping[str, Mapping[str, Definition]]
+    flux: Mapping[str, Mapping[str, str]]
     every: frozenset[Ref]
     operator: frozenset[Ref]
 
@@ -187,6 +194,7 @@ def _inventory() -> _Inventory:
             release: {defined[index].name: defined[index] for index in entry["definitions"]}
             for release, entry in stored["releases"].items()
         },
+        flux={release: entry["flux"] for release, entry in stored["releases"].items()},
         every=frozenset(refs),
         operator=frozenset(ref for variant in manifests.values() for ref in variant[SLIM]),
     )

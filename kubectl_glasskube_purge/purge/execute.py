@@ -371,12 +371,12 @@ def _without(stage: Stage, spared: Collection[Ref]) -> Stage:
 
 def _unplanned(run: _Run, action: Action, now: Survey) -> tuple[Found, ...]:
     """What deleting a namespace or a CRD would take along beyond the plan."""
-    going = run.plan.going
+    going = {found.uid for found in run.plan.going.values()}  # one of the same name may be somebody else's
     if action.ref.group_kind == DEFINITION:
         instances = now.of_kind(now.defines.get(action.ref.name, ("", "")))
-        return tuple(found for found in instances if found.ref not in going)
+        return tuple(found for found in instances if found.uid not in going)
     if action.ref.group_kind == NAMESPACE:
-        known = [found for found in now.objects.values() if found.ref in going]
+        known = [found for found in now.objects.values() if found.uid in going]
         return guard.foreign_in(now, action.ref.name, known)
     return ()
 

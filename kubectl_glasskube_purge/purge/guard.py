@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 
-from .ownership import Consequence, consequences, orphans, release_of, stray_charts
+from . import preflight
+from .ownership import Consequence, consequences, helm_release_of, orphans, release_of, stray_charts
 from .survey import (
     BINDINGS,
     CLAIM,
@@ -31,6 +33,9 @@ from .survey import (
     TELLING_NOTHING,
     Survey,
 )
+
+PURGE_MANAGER = "kubectl-glasskube-purge"
+"""Field manager of what a purge itself writes."""
 
 INCIDENTAL = frozenset(
     {
@@ -95,6 +100,7 @@ def flux(survey: Survey) -> FluxVerdict:
     return FluxVerdict(objects, evidence)
 
 
+@cache
 def flux_refs() -> frozenset[Ref]:
     """Every object of the Flux that any Glasskube release brings."""
     return frozenset(ref for release in inventory.releases() for ref in inventory.flux_objects(release))
@@ -136,6 +142,110 @@ def glasskube_applied_it(survey: Survey, objects: Iterable[Found]) -> Iterator[E
     )
 
 
+def nobody_applied_another_over_it(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:
+    """Who applied their own Flux over Glasskube's left a field manager, too. Handwork with kubectl is no use of it."""
+    expected = {facts.FIELD_MANAGER, PURGE_MANAGER} | TELLING_NOTHING | MACHINERY | facts.HANDWORK_MANAGERS
+    told = [found for found in objects if facts.FIELD_MANAGER in found.managers]
+    changed = [found for found in told if set(found.managers) - expected]
+    if changed:
+        managers = sorted({manager for found in changed for manager in found.managers} - expected)
+        yield Evidence(True, f"applied over by {some(managers)} since: {displayed(f.ref for f in changed)}")
+
+
+def no_other_tool_manages_it(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:
+    """Argo CD, Kustomizations, Helm, the Flux Operator and Flux's own installer put marks on what they manage."""
+    managers: dict[str, list[Ref]] = {}
+    for found in objects:
+        if manager := _other_manager(found):
+            managers.setdefault(manager, []).append(found.ref)
+    for manager, refs in sorted(managers.items()):
+        yield Evidence(True, f"{manager} manages {displayed(refs)}")
+
+
+def _other_manager(found: Found) -> str:
+    if instance := found.labels.get(facts.FLUX_OPERATOR_LABEL):
+        return f"the Flux Operator's FluxInstance {instance}"
+    if found.labels.get(facts.PART_OF_LABEL) == facts.FLUX_PART_OF:
+        return f"an ordinary install of Flux (label {facts.PART_OF_LABEL}={facts.FLUX_PART_OF})"
+    return preflight.managed_by(found)
+
+
+def it_is_the_version_that_glasskube_brings(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:
+    """Flux of another version than the installed release's, or one before it, was brought by somebody else.
+
+    Mirrors are ordinary, so only the tag counts; an image without one tells nothing, and that is doubt.
+    """
+    brought = flux_versions(survey.version.version)
+    own: list[str] = []
+    for found in objects:
+        if found.ref.group_kind != DEPLOYMENT:
+            continue
+        named = f"{found.ref.name} {_tag(found) or 'of a version that its image does not tell'}"
+        if _tag(found) in brought.get(found.ref.name, ()):
+            own.append(named)
+        else:
+            expected = some(sorted(brought.get(found.ref.name, ())))
+            yield Evidence(True, f"{named} runs, and Glasskube brings {expected}")
+    if own:
+        yield Evidence(False, f"of the version that Glasskube brings: {some(own)}")
+
+
+@cache
+def flux_versions(installed: str) -> Mapping[str, frozenset[str]]:
+    """What the installed release and those before it bring of Flux, by Deployment; of all where it isn't known.
+
+    Installing a later release may leave Flux as it was (variant `slim`).
+    """
+    releases = inventory.releases()
+    if installed in releases:
+        releases = releases[: releases.index(installed) + 1]
+    names = facts.FLUX_DEPLOYMENTS
+    return {name: frozenset(tag for r in releases if (tag := inventory.flux_versions(r).get(name))) for name in names}
+
+
+def _tag(deployment: Found) -> str:
+    """The tag of a controller's image, `""` where there is none."""
+    for container in deployment.get("spec", "template", "spec", "containers") or ():
+        path, _, tag = str(container.get("image") or "").partition("@")[0].rpartition(":")
+        if path.rpartition("/")[2] == deployment.ref.name:
+            return tag
+    return ""
+
+
+def its_roles_serve_nobody_else(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:
+    """Bindings of others to Flux's ClusterRoles, and subjects of others in Flux's bindings, are somebody's use of it.
+
+    ServiceAccounts of Flux controllers that Glasskube doesn't bring are in its own manifests, and prove nothing.
+    """
+    objects = tuple(objects)
+    own = {found.ref for found in objects} | packaged(survey).keys()
+    for role in (found.ref for found in objects if found.ref.group_kind == CLUSTER_ROLE):
+        if bindings := bindings_of(survey, role, own):
+            yield Evidence(True, f"{role.display} is granted by {displayed(f.ref for f in bindings)}")
+    accounts = {*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS}
+    for binding in (found for found in objects if found.ref.group_kind in BINDINGS):
+        others = [
+            f"{str(subject.get('kind')).lower()}/{subject.get('name')}"
+            for subject in binding.get("subjects") or ()
+            if subject.get("kind") != "ServiceAccount"
+            or subject.get("namespace") != facts.FLUX_NAMESPACE
+            or subject.get("name") not in accounts
+        ]
+        if others:
+            yield Evidence(True, f"{binding.ref.display} grants something to {some(others)}")
+
+
+def bindings_of(survey: Survey, role: Ref, own: Collection[Ref]) -> tuple[Found, ...]:
+    """The bindings that grant a ClusterRole to anybody, without the `own` ones."""
+    return tuple(
+        binding
+        for binding in survey.of_kind(*BINDINGS)
+        if binding.get("roleRef", "kind") == "ClusterRole"
+        and binding.get("roleRef", "name") == role.name
+        and binding.ref not in own
+    )
+
+
 def _is_recorded(found: Found) -> bool:
     """Whether an earlier run wrote on Flux's namespace what it had proven, before it began to delete."""
     return found.ref.name == facts.FLUX_NAMESPACE and found.annotations.get(FLUX_ANNOTATION) == facts.FIELD_MANAGER
@@ -158,7 +268,7 @@ def nobody_else_has_instances(survey: Survey, objects: Iterable[Found]) -> Itera
 def no_other_controller(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:
     """Other Flux controllers, anywhere, other kinds of Flux's, or the Flux Operator mean an ordinary Flux."""
     going = packaged(survey)
-    names = {*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS}
+    names = {*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS, facts.FLUX_OPERATOR}
     others = [
         found
         for found in survey.of_kind(DEPLOYMENT)
@@ -168,8 +278,11 @@ def no_other_controller(survey: Survey, objects: Iterable[Found]) -> Iterator[Ev
             or (found.ref.namespace != facts.FLUX_NAMESPACE and found.ref.name in names)
         )
     ]
-    kinds = [kind.group_kind for kind in (*facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE)]
-    others += [found for found in survey.of_kind(*kinds) if found.ref not in going]
+    kinds = (*facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE)
+    others += [found for found in survey.of_kind(*(kind.group_kind for kind in kinds)) if found.ref not in going]
+    packages = {package.found.uid for package in survey.packages}
+    definitions = [found for kind in kinds if (found := survey.get(Ref(*DEFINITION, "", kind.crd)))]
+    others += [found for found in definitions if not found.owned_by(packages)]
     if others:
         yield Evidence(True, f"somebody else's Flux is here: {displayed(f.ref for f in others)}")
     else:
@@ -196,9 +309,13 @@ def it_is_labelled_as_glasskubes(survey: Survey, objects: Iterable[Found]) -> It
 CHECKS: tuple[Callable[[Survey, Iterable[Found]], Iterator[Evidence]], ...] = (
     everything_was_readable,
     glasskube_applied_it,
+    nobody_applied_another_over_it,
+    no_other_tool_manages_it,
+    it_is_the_version_that_glasskube_brings,
     it_is_labelled_as_glasskubes,
     nobody_else_has_instances,
     no_other_controller,
+    its_roles_serve_nobody_else,
     nothing_foreign_in_its_namespace,
 )
 
@@ -216,19 +333,20 @@ def packaged(survey: Survey) -> Mapping[Ref, Consequence]:
 
 def foreign_in(survey: Survey, namespace: str, known: Iterable[Found]) -> tuple[Found, ...]:
     """Objects in a namespace that are neither `known`, nor follow from them, nor the packages', nor incidental."""
-    known = [found for found in known if found.ref.group_kind != NAMESPACE]
-    explained = {found.ref for found in known} | consequences(survey, known).keys() | packaged(survey).keys()
+    shells = {found.ref for found in survey.of_kind(NAMESPACE, DEFINITION)}  # what they hold may be anybody's
+    known = [found for found in known if found.ref not in shells]
+    explained = {found.ref for found in known} | consequences(survey, known, shells).keys() | packaged(survey).keys()
     explained |= {package.ref for package in survey.packages}
     explained |= MADE_BY_OPERATOR | MADE_BY_FLUX
     inside = [f for f in survey.objects.values() if f.ref.namespace == namespace and f.ref not in explained]
-    return tuple(sorted((f for f in inside if not is_incidental(f, inside)), key=lambda f: f.ref))
+    return tuple(sorted((f for f in inside if not is_incidental(survey, f)), key=lambda f: f.ref))
 
 
-def is_incidental(found: Found, inside: Iterable[Found]) -> bool:
+def is_incidental(survey: Survey, found: Found) -> bool:
     """Whether an object is there only because its namespace, or a neighbour, is.
 
     Endpoints follow their Service, metrics their Pod, a token its ServiceAccount,
-    a Lease whoever holds it, and what somebody else owns is judged by its owner.
+    a Lease whoever holds it. What lost all its owners is about to go by itself.
     """
     ref = found.ref
     if (ref.group, ref.kind, ref.name) in INCIDENTAL or ref.group == "metrics.k8s.io":
@@ -237,8 +355,7 @@ def is_incidental(found: Found, inside: Iterable[Found]) -> bool:
         return True
     if found.annotations.get("kubernetes.io/service-account.name") and ref.group_kind == SECRET:
         return True
-    uids = {other.uid for other in inside}
-    return bool(found.owners) and not found.owned_by(uids)
+    return bool(found.owners) and not found.owned_by(survey.existing)
 
 
 # -- what stays although its owner goes
@@ -302,6 +419,10 @@ def _needed_by_others(
         if foreign:
             names = displayed(f.ref for f in foreign)
             return Protection(found, f"holds what no package owns: {names}", tuple(f.ref for f in foreign))
+        if not include_foreign and (unseen := unseen_in_namespaces(survey)):
+            return Protection(
+                found, f"what is in it can't all be read ({unseen}), and may be somebody else's (--include-foreign)"
+            )
     if found.ref.group_kind == DEFINITION and (kind := survey.defines.get(found.ref.name)):
         if not include_foreign and any(unreadable.what == found.ref.name for unreadable in survey.unreadable):
             return Protection(found, "its instances can't be read, and may be somebody else's (--include-foreign)")
@@ -310,24 +431,38 @@ def _needed_by_others(
             names = displayed(f.ref for f in foreign)
             return Protection(found, f"has instances that no package owns: {names}", tuple(f.ref for f in foreign))
     if found.ref.group_kind == CLUSTER_ROLE:
-        bindings = [
-            binding
-            for binding in survey.of_kind(*BINDINGS)
-            if binding.get("roleRef", "kind") == "ClusterRole"
-            and binding.get("roleRef", "name") == found.ref.name
-            and binding.ref not in core
-        ]
-        if bindings:
-            names = displayed(f.ref for f in bindings)
-            return Protection(found, f"granted by bindings of others: {names}", tuple(f.ref for f in bindings))
+        return granted_by_others(survey, found, core.keys(), include_foreign=include_foreign)
     return None
+
+
+def granted_by_others(
+    survey: Survey, role: Found, own: Collection[Ref], *, include_foreign: bool = False
+) -> Protection | None:
+    """Why a ClusterRole has to stay that somebody grants; None where nobody else does."""
+    if bindings := bindings_of(survey, role.ref, own):
+        names = displayed(f.ref for f in bindings)
+        return Protection(role, f"granted by bindings of others: {names}", tuple(f.ref for f in bindings))
+    if not include_foreign and (hidden := survey.hidden(*BINDINGS)):
+        return Protection(role, f"who is granted it can't be read ({some(one.what for one in hidden)})")
+    return None
+
+
+def unseen_in_namespaces(survey: Survey) -> str:
+    """The kinds of which nobody knows what there is in any namespace; `""` where all could be listed.
+
+    Metrics are computed when asked for, never stored. Where an API's server doesn't answer at all, Kubernetes
+    itself ends no namespace.
+    """
+    hidden = (one for one in survey.unreadable if one.kind and one.namespaced)
+    return some(one.what for one in hidden if one.kind and not one.kind[0].endswith("metrics.k8s.io"))
 
 
 def strangers(survey: Survey, namespace: str, core: Mapping[Ref, Consequence]) -> tuple[Found, ...]:
     """What is in a package's namespace and neither the packages' nor a by-product of theirs.
 
     A volume claim made from a StatefulSet's template counts as the StatefulSet's,
-    and what only controllers ever wrote as theirs; all else may be somebody's.
+    and what only controllers ever wrote as theirs, unless somebody who stays owns
+    it, too; all else may be somebody's.
     """
     inside = [f for f in survey.objects.values() if f.ref.namespace == namespace]
     unexplained = [f for f in inside if f.ref not in core]
@@ -335,9 +470,9 @@ def strangers(survey: Survey, namespace: str, core: Mapping[Ref, Consequence]) -
     return tuple(
         found
         for found in sorted(unexplained, key=lambda f: f.ref)
-        if not is_incidental(found, unexplained)
+        if not is_incidental(survey, found)
         and not (found.ref.group_kind == CLAIM and any(made_from_template(found.ref.name, name) for name in sets))
-        and not (found.managers and set(found.managers) <= MACHINERY)
+        and not (found.managers and set(found.managers) <= MACHINERY and not found.owned_by(survey.existing))
     )
 
 
@@ -378,12 +513,11 @@ def _chart_of(survey: Survey, kept: Found, going: Mapping[Ref, Consequence]) -> 
                 str(source.get("name") or ""),
             )
         ]
-    if kept.ref in survey.helm_keeps:
+    release = helm_release_of(kept)
+    if release is None or kept.ref in survey.helm_keeps:
         return []
-    name = kept.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION)
-    release = (kept.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), name)
     releases = survey.of_kind(facts.HELM_RELEASE.group_kind)
-    return [found.ref for found in releases if name and found.ref in going and release_of(found) == release]
+    return [found.ref for found in releases if found.ref in going and release_of(found) == release]
 
 
 # -- what others will miss
@@ -397,7 +531,7 @@ def users(survey: Survey, going: Collection[Ref]) -> tuple[str, ...]:
 def _users(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
     for ref in sorted(going):
         if ref.group_kind == ("networking.k8s.io", "IngressClass"):
-            users = [f.ref for f in survey.of_kind(INGRESS) if f.get("spec", "ingressClassName") == ref.name]
+            users = [f.ref for f in survey.of_kind(INGRESS) if _ingress_class(f) == ref.name]
             if users := [user for user in users if user not in going]:
                 yield f"{ref.display} goes, and is used by {displayed(users)}"
         elif ref.group_kind == ("apiregistration.k8s.io", "APIService"):
@@ -412,3 +546,8 @@ def _users(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
             ]
             if bindings:
                 yield f"{ref.display} goes, and is granted by {displayed(bindings)}"
+
+
+def _ingress_class(ingress: Found) -> str:
+    """The class by which an Ingress chooses its controller; the annotation is the older way."""
+    return str(ingress.get("spec", "ingressClassName") or ingress.annotations.get("kubernetes.io/ingress.class") or "")

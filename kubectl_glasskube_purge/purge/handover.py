@@ -34,13 +34,22 @@ def handed_over(survey: Survey, mode: KeepMode) -> Mapping[Ref, Protection]:
     """What stays, with how it is managed from then on.
 
     Glasskube's own objects that came as a package, the auto-updater's, go all the same.
+    What of Flux's kinds somebody else owns, too, isn't Helm's to have.
     """
     ours = inventory.every_object()
+    to_helm = {found.ref for found in _owned_alone(survey) if mode == "helm" and found.ref.group_kind in FLUX_KINDS}
     return {
         found.ref: Protection(found, _managed_by(found, mode))
         for found in owned(survey)
-        if mode and found.ref not in ours and not (mode == "helm" and found.ref.group_kind in FLUX_KINDS)
+        if mode and found.ref not in ours and found.ref not in to_helm
     }
+
+
+def _owned_alone(survey: Survey) -> tuple[Found, ...]:
+    """What only packages own."""
+    packages = {package.found.uid for package in survey.packages}
+    others = survey.existing - packages
+    return tuple(found for found in owned(survey) if not found.owned_by(others))
 
 
 def _managed_by(found: Found, mode: KeepMode) -> str:
@@ -54,13 +63,14 @@ def _managed_by(found: Found, mode: KeepMode) -> str:
 
 
 def releases(survey: Survey) -> tuple[Found, ...]:
-    """The packages' HelmReleases."""
-    return tuple(found for found in owned(survey) if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
+    """The HelmReleases that only packages own."""
+    return tuple(found for found in _owned_alone(survey) if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
 
 
 def sources(survey: Survey) -> tuple[Found, ...]:
     """What of Flux's kinds the packages own besides HelmReleases, with the charts that were fetched from it."""
-    own = [f for f in owned(survey) if f.ref.group_kind in FLUX_KINDS and f.ref.kind != facts.HELM_RELEASE.kind]
+    alone = _owned_alone(survey)
+    own = [f for f in alone if f.ref.group_kind in FLUX_KINDS and f.ref.kind != facts.HELM_RELEASE.kind]
     charts = [chart for found in releases(survey) if (chart := survey.get(chart_of(found)))]
     return tuple({found.ref: found for found in (*own, *charts, *stray_charts(survey))}.values())
 

@@ -18,7 +18,7 @@ from functools import lru_cache
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 
-from .survey import DEFINITION, NAMESPACE, Survey
+from .survey import DEFINITION, NAMESPACE, SECRET, Survey
 
 
 @dataclass(frozen=True)
@@ -46,18 +46,23 @@ class Consequence:
 
 
 def consequences(
-    survey: Survey, roots: Iterable[Found], kept: Collection[Ref] = (), abandoned: Collection[Ref] = ()
+    survey: Survey,
+    roots: Iterable[Found],
+    kept: Collection[Ref] = (),
+    abandoned: Collection[Ref] = (),
+    gone: Collection[str] = (),
 ) -> Mapping[Ref, Consequence]:
     """Everything that goes after `roots`, the roots themselves not included.
 
     What is `kept` doesn't go, and nothing goes because of it: its ownerReferences
     are taken off before its owner is deleted. An `abandoned` HelmRelease goes
-    without anybody uninstalling its chart.
+    without anybody uninstalling its chart. `gone` are UIDs of what went before: who
+    has several owners goes with the last of them.
     """
     index = _index(survey)
     pending = [(found, found.ref) for found in roots]
     going: dict[Ref, Consequence | None] = {found.ref: None for found, _ in pending}
-    uids = {found.uid for found, _ in pending}
+    uids = {*gone, *(found.uid for found, _ in pending)}
     while pending:
         found, root = pending.pop()
         for dependent, rule in index.dependents(found, survey):
@@ -109,15 +114,27 @@ def _index(survey: Survey) -> _Index:
         for owner in found.owners:
             by_owner[owner.uid].append(found)
         by_namespace[found.ref.namespace].append(found)
-        if name := found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION):
-            by_release[found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), name].append(found)
-        elif found.ref.group_kind == ("", "Secret") and found.labels.get("owner") == "helm":
-            by_release[found.ref.namespace, found.labels.get("name", "")].append(found)
+        if (release := helm_release_of(found)) is not None:
+            by_release[release].append(found)
     return _Index(
         {key: tuple(value) for key, value in by_owner.items()},
         {key: tuple(value) for key, value in by_namespace.items()},
         {key: tuple(value) for key, value in by_release.items()},
     )
+
+
+def helm_release_of(found: Found) -> tuple[str, str] | None:
+    """Namespace and name of the Helm release that an object is of, its stored revisions among them; None for none."""
+    if name := found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION):
+        return found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), name
+    if found.ref.group_kind == SECRET and found.labels.get("owner") == "helm":
+        return found.ref.namespace, found.labels.get("name", "")
+    return None
+
+
+def is_suspended(helm_release: Found) -> bool:
+    """Whether helm-controller lets it go without uninstalling its chart."""
+    return helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind and bool(helm_release.get("spec", "suspend"))
 
 
 def release_of(helm_release: Found) -> tuple[str, str]:
@@ -137,7 +154,12 @@ def chart_of(helm_release: Found) -> Ref:
 
 
 def stray_charts(survey: Survey) -> tuple[Found, ...]:
-    """HelmCharts fetched from a package's source for a HelmRelease that is gone: what an interrupted hand-over left."""
+    """HelmCharts fetched from a package's source for a HelmRelease that is gone: what an interrupted hand-over left.
+
+    None where HelmReleases can't be listed.
+    """
+    if survey.hidden(facts.HELM_RELEASE.group_kind):
+        return ()
     packages = {package.found.uid for package in survey.packages}
     wanted = {chart_of(found) for found in survey.of_kind(facts.HELM_RELEASE.group_kind)}
     strays = []

@@ -18,12 +18,21 @@ from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.wording import displayed
+from kubectl_glasskube_purge.kube.wording import displayed, some
 
 from . import guard, handover, held, preflight
 from .handover import KeepChoice, KeepMode
-from .ownership import Consequence, chart_of, consequences, orphans, release_of, stray_charts
-from .survey import CLAIM, DEFINITION, NAMESPACE, SECRET, VOLUME, Package, Survey
+from .ownership import (
+    Consequence,
+    chart_of,
+    consequences,
+    helm_release_of,
+    is_suspended,
+    orphans,
+    release_of,
+    stray_charts,
+)
+from .survey import CLAIM, CLUSTER_ROLE, DEFINITION, DEPLOYMENT, NAMESPACE, POD, VOLUME, Package, Survey
 
 Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
 FluxChoice = Literal["auto", "keep", "delete"]
@@ -164,19 +173,24 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
         protected = guard.protections(survey, roots, include_foreign=options.include_foreign)
     decision = _flux_decision(verdict, options, protected)
     abandoned = _abandoned(survey, roots, protected) if options.force_finalizers and not mode else ()
+    suspended = () if mode else _suspended(survey, roots, protected)
     # Orphaned packages take nothing along: what they own is kept, handed over, or deleted by itself.
     kept = set(protected) | ({found.ref for found in handover.owned(survey)} if mode else set())
-    left = {found.ref for found in (*abandoned, *(handover.releases(survey) if mode else ()))}
-    staged = partial(_stage, survey, kept, left)
-    packages = staged("packages", _package_actions(survey, decision, mode, protected, abandoned, kept))
+    left = {found.ref for found in (*abandoned, *suspended, *(handover.releases(survey) if mode else ()))}
+    gone: set[str] = set()
+    staged = partial(_stage, survey, kept, left, gone)
+    packages = staged("packages", _package_actions(survey, decision, mode, protected, abandoned, suspended, kept))
     records = staged("records", _record_actions(survey))
     taken = {c.found.ref for c in packages.consequences} | {action.ref for action in packages.deletes} | set(protected)
     ours = [found for found in _of_the_releases(survey, verdict, decision) if found.ref not in taken]
+    granted = _granted(survey, ours, taken)
+    ours = [found for found in ours if found.ref not in granted]
     foreign = () if options.include_foreign else guard.foreign_in(survey, facts.NAMESPACE, ours)
+    unseen = "" if options.include_foreign else guard.unseen_in_namespaces(survey)
     release = _Reasons(survey, frozenset(manifest))
     controllers = [f for f in ours if f.ref.group_kind not in (DEFINITION, NAMESPACE)]
     namespaces = [f for f in ours if f.ref.group_kind == NAMESPACE]
-    if foreign:
+    if foreign or unseen:
         namespaces = [found for found in namespaces if found.ref.name != facts.NAMESPACE]
         controllers += [found for ref in guard.MADE_BY_OPERATOR if (found := survey.get(ref))]
     stages = _each_object_once(
@@ -193,12 +207,22 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
         stages=stages,
         flux=decision,
         verdict=verdict,
-        kept=_kept(survey, verdict, decision, protected, abandoned, foreign, going),
+        kept=_kept(
+            survey, verdict, decision, {**protected, **granted}, (*abandoned, *suspended), foreign, unseen, going
+        ),
         lost=_lost(survey, going),
-        warnings=(*_warnings(survey, going), *_stuck_already(survey, going)),
+        warnings=(*_warnings(survey, going), *_stuck_already(survey, going), *_never_finalized(survey, going, stages)),
         keep_packages=mode,
-        refusals=_refusals(survey, options, verdict, protected, [action for s in stages for action in s.deletes]),
+        refusals=_refusals(survey, options, verdict, protected, stages),
     )
+
+
+def _granted(survey: Survey, ours: Iterable[Found], taken: Collection[Ref]) -> Mapping[Ref, guard.Protection]:
+    """Glasskube's own ClusterRoles that somebody else grants; Flux's are the guard's question."""
+    own = {*taken, *(found.ref for found in ours)}
+    roles = [f for f in ours if f.ref.group_kind == CLUSTER_ROLE and f.ref not in guard.flux_refs()]
+    judged = {role.ref: guard.granted_by_others(survey, role, own, include_foreign=True) for role in roles}
+    return {ref: protection for ref, protection in judged.items() if protection is not None}
 
 
 # -- Flux
@@ -223,8 +247,8 @@ def _keep_mode(verdict: guard.FluxVerdict, options: Options) -> KeepMode:
 
 
 def _handed_over(protected: Mapping[Ref, guard.Protection]) -> tuple[Ref, ...]:
-    """HelmReleases that stay: they need Flux."""
-    return tuple(ref for ref in protected if ref.group_kind == facts.HELM_RELEASE.group_kind)
+    """HelmReleases and sources that stay: they need Flux."""
+    return tuple(ref for ref in protected if ref.group_kind in handover.FLUX_KINDS)
 
 
 # -- reasons not to begin
@@ -235,13 +259,17 @@ def _refusals(
     options: Options,
     verdict: guard.FluxVerdict,
     protected: Mapping[Ref, guard.Protection],
-    deletes: Iterable[Action],
+    stages: Iterable[Stage],
 ) -> tuple[Refusal, ...]:
+    stages = tuple(stages)
+    deletes = [action for stage in stages for action in stage.deletes]
+    followers = [consequence.found for stage in stages for consequence in stage.consequences]
     return tuple(
         refusal
         for refusal in (
+            _unreadable(survey),
             _shared_flux(options, verdict, protected),
-            _protected_roots(deletes),
+            _marked((*(action.found for action in deletes), *followers)),
             None if options.ignore_gitops else _gitops(deletes),
             None if options.ignore_busy else _busy(survey),
         )
@@ -270,19 +298,44 @@ def _shared_flux(
     )
 
 
-def _protected_roots(deletes: Iterable[Action]) -> Refusal | None:
+_DECISIVE = (
+    *(kind.group_kind for kind in facts.GLASSKUBE_KINDS),
+    facts.HELM_RELEASE.group_kind,
+    NAMESPACE,
+    DEFINITION,
+    DEPLOYMENT,
+    POD,
+)
+"""Kinds without which nobody can say what a purge would take along, or whether a controller is there to do its part."""
+
+
+def _unreadable(survey: Survey) -> Refusal | None:
+    """A decisive kind that can't be listed looks like one without objects, and would be taken along unseen."""
+    hidden = survey.hidden(*_DECISIVE)
+    if not hidden:
+        return None
+    return Refusal(
+        "unreadable",
+        f"{some(one.what for one in hidden)} can't be read, so what a purge would take along isn't known",
+        "Get the right to list them, or mend what serves them, then run this again.",
+        details=tuple(f"{one.what}: {one.why}" for one in hidden),
+    )
+
+
+def _marked(going: Iterable[Found]) -> Refusal | None:
+    """What somebody protected and nothing could keep: Glasskube's own objects, and what goes with them."""
     marked = [
-        (action.ref, annotation)
-        for action in deletes
+        (found.ref, annotation)
+        for found in going
         for annotation, value in facts.KEEP_ANNOTATIONS.items()
-        if action.found.annotations.get(annotation) == value
+        if found.annotations.get(annotation) == value
     ]
     if not marked:
         return None
     return Refusal(
         "protected",
         f"somebody protected {displayed(ref for ref, _ in marked)}",
-        f"If it may go, take the annotation off: kubectl annotate {marked[0][0]} {marked[0][1]}-",
+        f"If it may go, take the annotation off: kubectl annotate {marked[0][0].display} {marked[0][1]}-",
         details=tuple(f"{ref.display} has annotation {annotation}" for ref, annotation in marked),
     )
 
@@ -321,6 +374,7 @@ def _package_actions(
     mode: KeepMode,
     protected: Mapping[Ref, guard.Protection],
     abandoned: Collection[Found],
+    suspended: Collection[Found],
     kept: Collection[Ref],
 ) -> list[Action]:
     packages = {package.found.uid for package in survey.packages}
@@ -370,17 +424,28 @@ def _package_actions(
     if decision == "delete":
         flux_instances = survey.of_kind(*(kind.group_kind for kind in facts.FLUX_KINDS))
         named = {action.ref for action in actions}
-        foreign = [found for found in flux_instances if found.ref not in going and found.ref not in named]
+        foreign = [f for f in flux_instances if f.ref not in going and f.ref not in named and f.ref not in protected]
         actions += [Action("delete", f, "uses Flux, which goes (--delete-shared-flux)", level=first) for f in foreign]
     for found in abandoned:
         controller = survey.flux_controller(found)
         state = "didn't manage" if controller.running else f"is {controller.state}"
         reason = f"{controller.ref.name} {state}, and --force-finalizers gives up what it would do"
         actions.append(Action("release-finalizer", found, reason, finalizer=facts.FLUX_FINALIZER))
+    named = {action.ref for action in actions}
+    for found in {found.ref: found for found in (*abandoned, *suspended)}.values():
         chart = survey.get(chart_of(found))
-        if chart is not None and found.ref.group_kind == facts.HELM_RELEASE.group_kind:
+        if chart is None or chart.ref in named or chart.ref in protected:
+            continue
+        if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
             actions.append(Action("delete", chart, f"made for {found.ref.display}, which goes", level=first))
     return actions
+
+
+def _suspended(survey: Survey, roots: Iterable[Found], protected: Collection[Ref]) -> tuple[Found, ...]:
+    """HelmReleases that go and are suspended: helm-controller lets them go, and leaves their charts."""
+    left = [found for found in orphans(survey) if found.ref not in protected]
+    following = [c.found for c in consequences(survey, [*roots, *left], protected).values()]
+    return tuple(sorted((found for found in (*following, *left) if is_suspended(found)), key=lambda found: found.ref))
 
 
 def _abandoned(survey: Survey, roots: Iterable[Found], protected: Collection[Ref]) -> tuple[Found, ...]:
@@ -484,11 +549,18 @@ class _Reasons:
 
 
 def _stage(
-    survey: Survey, kept: Collection[Ref], abandoned: Collection[Ref], name: str, actions: Iterable[Action]
+    survey: Survey,
+    kept: Collection[Ref],
+    abandoned: Collection[Ref],
+    gone: set[str],
+    name: str,
+    actions: Iterable[Action],
 ) -> Stage:
+    """A stage with all that goes because of it. `gone`: the UIDs that the stages before it take; it adds its own."""
     actions = tuple(sorted(actions, key=lambda action: (action.level, action.ref, action.verb)))
     direct = [action.found for action in actions if action.verb == "delete" or action.removes]
-    going = consequences(survey, direct, kept, abandoned)
+    going = consequences(survey, direct, kept, abandoned, gone)
+    gone |= {found.uid for found in direct} | {consequence.found.uid for consequence in going.values()}
     return Stage(name, actions, tuple(going[ref] for ref in sorted(going)))
 
 
@@ -525,8 +597,9 @@ def _kept(
     verdict: guard.FluxVerdict,
     decision: FluxDecision,
     protected: Mapping[Ref, guard.Protection],
-    abandoned: Iterable[Found],
+    left_alone: Iterable[Found],
     foreign: Iterable[Found],
+    unseen: str,
     going: set[Ref],
 ) -> tuple[Kept, ...]:
     kept: dict[Ref, Kept] = {}
@@ -547,15 +620,13 @@ def _kept(
         keep(found, f"not Glasskube's, in namespace {facts.NAMESPACE}, which stays with it")
     if survey.namespace is not None and foreign:
         keep(survey.namespace, "holds objects that aren't Glasskube's (--include-foreign deletes them)")
-    left = {release_of(f): f.ref for f in abandoned if f.ref.group_kind == facts.HELM_RELEASE.group_kind}
+    if survey.namespace is not None and unseen:
+        keep(survey.namespace, f"what is in it can't all be read ({unseen}), and may be somebody else's")
+    left = {release_of(f): f for f in left_alone if f.ref.group_kind == facts.HELM_RELEASE.group_kind}
     for found in survey.objects.values():
-        marked = found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION)
-        release = (found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), marked)
-        if found.ref.group_kind == SECRET and found.labels.get("owner") == "helm":
-            marked = found.labels.get("name")
-            release = (found.ref.namespace, marked)
-        if marked and release in left:
-            keep(found, f"stays behind: nobody uninstalls the chart of {left[release].display} (--force-finalizers)")
+        if (release := left.get(helm_release_of(found) or ("", ""))) is not None:
+            why = "it is suspended" if is_suspended(release) else "--force-finalizers"
+            keep(found, f"stays behind: nobody uninstalls the chart of {release.ref.display} ({why})")
     homes = {package.ref.namespace for package in survey.packages} - {""}
     for name in sorted(homes):
         if home := survey.get(Ref("", "Namespace", "", name)):
@@ -581,6 +652,29 @@ def _stuck_already(survey: Survey, going: Collection[Ref]) -> tuple[Warning, ...
         for ref in sorted(going)
         if (found := survey.objects[ref]).terminating
         and (held.is_hopeless(found, survey) or set(held.foreign_finalizers(found)) - own)
+    )
+
+
+def _never_finalized(survey: Survey, going: Collection[Ref], stages: Iterable[Stage]) -> tuple[Warning, ...]:
+    """What of Flux's kinds waits for a controller that isn't there, and for which nobody consented to do without it."""
+    actions = [action for stage in stages for action in stage.actions]
+    settled = {
+        action.ref for action in actions if action.finalizer == facts.FLUX_FINALIZER or action.verb == "hand-over"
+    }
+    waiting: dict[Ref, list[Ref]] = {}
+    for ref in sorted(set(going) - settled):
+        found = survey.objects[ref]
+        controller = survey.flux_controller(found)
+        if facts.FLUX_FINALIZER in found.finalizers and not found.terminating and not controller.running:
+            waiting.setdefault(controller.ref, []).append(ref)
+    controllers = {one.ref: one for one in (survey.helm_controller, survey.source_controller)}
+    return tuple(
+        Warning(
+            "controller-not-running",
+            f"{name.name} is {controllers[name].state}, and only it drops {facts.FLUX_FINALIZER} of {displayed(refs)}: "
+            "the purge can't finish without it, or without --force-finalizers",
+        )
+        for name, refs in waiting.items()
     )
 
 

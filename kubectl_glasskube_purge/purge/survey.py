@@ -56,7 +56,7 @@ ENDPOINTS = ("", "Endpoints")
 _CUSTOM = frozenset(kind.group_kind for kind in (*facts.GLASSKUBE_KINDS, *facts.FLUX_KINDS))
 _WHOLE = _CUSTOM | {CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
 """Kinds whose spec or status decides something."""
-_FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
+FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
 """Kinds that tell which of the others matter."""
 
 
@@ -66,6 +66,9 @@ class Unreadable:
 
     what: str
     why: str
+    kind: tuple[str, str] | None = None
+    """The kind, where it is a list of all its objects that failed."""
+    namespaced: bool = False
 
 
 @dataclass(frozen=True)
@@ -165,6 +168,10 @@ class Survey:
             )
         )
 
+    def hidden(self, *kinds: tuple[str, str]) -> tuple[Unreadable, ...]:
+        """Which of these kinds couldn't be listed."""
+        return tuple(unreadable for unreadable in self.unreadable if unreadable.kind in kinds)
+
     def of_kind(self, *kinds: tuple[str, str]) -> tuple[Found, ...]:
         """All objects of these kinds that were kept, sorted within each kind."""
         return tuple(found for kind in kinds for found in self._by_kind.get(kind, ()))
@@ -220,13 +227,13 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
         except errors.Unauthorized:
             raise
         except errors.KubeError as error:
-            unreadable.append(Unreadable(str(resource), error.message))
+            unreadable.append(Unreadable(str(resource), error.message, resource.group_kind, resource.namespaced))
 
-    first = [r for r in resources if r.group_kind in _FIRST]
+    first = [r for r in resources if r.group_kind in FIRST]
     await asyncio.gather(*(read(resource, lambda found: True) for resource in first))
     roots = {found.ref: found for listing in listings for found in listing.items}
-    keep = _relevant(roots, resources, frozenset(also))
-    await asyncio.gather(*(read(resource, keep) for resource in resources if resource.group_kind not in _FIRST))
+    keep = relevant(roots, resources, frozenset(also))
+    await asyncio.gather(*(read(resource, keep) for resource in resources if resource.group_kind not in FIRST))
     objects = {found.ref: found for listing in listings for found in listing.items}
     await _read_whole(client, objects, unreadable)
     helm_keeps = await _helm_keeps(client, objects, unreadable)
@@ -257,7 +264,7 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
         except errors.NotFound:
             return
         except errors.KubeError as error:
-            unreadable.append(Unreadable(str(resource), error.message))
+            unreadable.append(Unreadable(str(resource), error.message, resource.group_kind, resource.namespaced))
             return
         objects.update({found.ref: found for found in listing.items})
 
@@ -311,7 +318,12 @@ def compose(
     helm_keeps: Collection[Ref] = (),
 ) -> Survey:
     """A Survey from what was read. Pure: the same objects make the same survey."""
-    referenced = {owner.uid for found in objects.values() for owner in found.owners}
+    unreadable = tuple(sorted(unreadable, key=lambda u: u.what))
+    unseen = {one.kind or one.what.partition("/")[0] for one in unreadable}
+    owners = {owner for found in objects.values() for owner in found.owners}
+    referenced = {owner.uid for owner in owners}
+    # Whether an owner exists that can't be listed isn't known: then nothing is taken for having lost it.
+    unlisted = {o.uid for o in owners if (o.group, o.kind) in unseen or (o.group and o.group in unseen)}
     operator, helm_controller, source_controller = _controllers(objects)
     webhook = objects.get(Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION))
     return Survey(
@@ -319,8 +331,8 @@ def compose(
         listed=dict(listed),
         defines=dict(defines),
         helm_keeps=frozenset(helm_keeps),
-        existing=frozenset(referenced.intersection(uids)),
-        unreadable=tuple(sorted(unreadable, key=lambda u: u.what)),
+        existing=frozenset(referenced.intersection(uids) | unlisted),
+        unreadable=unreadable,
         version=_version(objects, operator),
         operator=operator,
         helm_controller=helm_controller,
@@ -344,7 +356,7 @@ def _controllers(objects: Mapping[Ref, Found]) -> tuple[Controller, Controller, 
 # -- what matters
 
 
-def _relevant(
+def relevant(
     roots: Mapping[Ref, Found], resources: Iterable[Resource], also: frozenset[Ref]
 ) -> Callable[[Found], bool]:
     """Decides for an object of any kind whether it may matter, given the packages and namespaces."""
@@ -378,7 +390,7 @@ def _relevant(
 
 
 _OF_OTHER_FLUX = frozenset(kind.group_kind for kind in (*facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE))
-_FLUX_CONTROLLERS = frozenset({*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS})
+_FLUX_CONTROLLERS = frozenset({*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS, facts.FLUX_OPERATOR})
 
 
 def _is_packaged(found: Found) -> bool:

@@ -84,8 +84,8 @@ def _definition(ref: Ref, release: str) -> Object:
 
 def _deployment(ref: Ref, release: str) -> Object:
     if ref.name != facts.OPERATOR_DEPLOYMENT:
-        flux_version = "v1.0.1" if ref.name == "helm-controller" else "v1.3.0"
-        container = {"name": "manager", "image": f"fluxcd/{ref.name}:{flux_version}"}
+        image = f"fluxcd/{ref.name}:{inventory.flux_versions(release)[ref.name]}"
+        container = {"name": "manager", "image": image}
         pod = {
             "containers": [container],
             "serviceAccountName": ref.name,

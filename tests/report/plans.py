@@ -63,7 +63,7 @@ def package(name: str, namespace: str = "") -> list[Found]:
 def cluster(*packages: str, operator: bool = True) -> Survey:
     """v0.26.1 with Flux and packages, in a cluster that has a namespace `shop` of its own."""
     objects = [
-        found(ref.group, ref.kind, ref.name, ref.namespace, body=_running(ref) if operator else {})
+        found(ref.group, ref.kind, ref.name, ref.namespace, body=_body(ref, operator))
         for ref in (*inventory.objects(VERSION, "slim"), *inventory.flux_objects(VERSION))
     ]
     pod = {"status": {"containerStatuses": [{"name": "manager", "ready": True, "state": {"running": {}}}]}}
@@ -82,8 +82,13 @@ def cluster(*packages: str, operator: bool = True) -> Survey:
     return compose(seen, listed={}, defines=defines, uids={one.uid for one in objects})
 
 
-def _running(ref: Ref) -> dict[str, Any]:
-    if ref.name != facts.OPERATOR_DEPLOYMENT or ref.kind != "Deployment":
+def _body(ref: Ref, operator: bool) -> dict[str, Any]:
+    if ref.kind != "Deployment":
+        return {}
+    if ref.name != facts.OPERATOR_DEPLOYMENT:
+        image = f"fluxcd/{ref.name}:{inventory.flux_versions(VERSION)[ref.name]}"
+        return {"spec": {"replicas": 1, "template": {"spec": {"containers": [{"name": "manager", "image": image}]}}}}
+    if not operator:
         return {}
     image = f"ghcr.io/glasskube/package-operator:{VERSION}"
     containers = [{"name": "manager", "image": image}]
