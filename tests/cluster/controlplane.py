@@ -325,10 +325,15 @@ class ControlPlane:
         return self.audit_log.stat().st_size if self.audit_log.exists() else 0
 
     def audit(self, since: int = 0, user: str | None = None) -> Iterator[Object]:
-        """The audit log's entries from a position on, of one user or all. Mutating requests have their body."""
+        """The audit log's entries from a position on, of one user or all. Mutating requests have their body.
+
+        An entry that is just being written is left out: its request isn't answered yet.
+        """
         with self.audit_log.open("rb") as log:
             log.seek(since)
             for line in log:
+                if not line.endswith(b"\n"):
+                    return
                 entry: Object = json.loads(line)
                 if user is None or entry["user"].get("username") == user:
                     yield entry
