@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.dump import dump
+from tests.cluster.dump import Dump, dump
+from tests.cluster.faults import faults
 from tests.cluster.plugin import purge
 from tests.cluster.test_purge import report
 
@@ -69,3 +71,205 @@ def test_a_system_namespace_stays_whoever_claims_to_own_it(cluster: ControlPlane
     assert found is not None
     assert "deletionTimestamp" not in found["metadata"]
     assert "ownerReferences" not in found["metadata"]
+
+
+RBAC = "rbac.authorization.k8s.io"
+AMONG_OTHERS = (
+    install.WantedPackage("ClusterPackage", "dashboard"),
+    install.WantedPackage("ClusterPackage", "certs"),
+    install.WantedPackage("Package", "orders", "shop", package="postgres"),
+)
+"""A plain one with a ClusterRole, one with a CRD, and a chart in a user's namespace."""
+
+
+def binding(kind: str, name: str, role: str, namespace: str = "") -> dict[str, Any]:
+    """A binding by which a user grants a ClusterRole to a group."""
+    return {
+        "apiVersion": f"{RBAC}/v1",
+        "kind": kind,
+        "metadata": {"name": name, **({"namespace": namespace} if namespace else {})},
+        "roleRef": {"apiGroup": RBAC, "kind": "ClusterRole", "name": role},
+        "subjects": [{"apiGroup": RBAC, "kind": "Group", "name": "auditors"}],
+    }
+
+
+def config_map(name: str, namespace: str) -> dict[str, Any]:
+    return {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": name, "namespace": namespace},
+        "data": {"a": "b"},
+    }
+
+
+def but_for_its_owner(item: dict[str, Any]) -> dict[str, Any]:
+    """An object without what detaching takes off it, and without what the API server counts along."""
+    taken = ("ownerReferences", "resourceVersion", "managedFields")
+    metadata = {key: value for key, value in item["metadata"].items() if key not in taken}
+    labels = dict(metadata.pop("labels", {}))
+    labels.pop("app.kubernetes.io/managed-by", None)
+    return {
+        **{key: value for key, value in item.items() if key != "status"},
+        "metadata": {**metadata, "labels": labels},
+    }
+
+
+def of_flux(dumped: Dump) -> Dump:
+    """Everything in Flux's namespace, its CRDs, its roles and their bindings."""
+    names = ("crd-controller", "cluster-reconciler", "flux-view", "flux-edit", "flux-system")
+    return {
+        name: item
+        for name, item in dumped.items()
+        if " flux-system/" in name or name.endswith((".toolkit.fluxcd.io", *(f" {one}" for one in names)))
+    }
+
+
+def assert_same_flux(before: Dump, after: Dump) -> None:
+    was, now = of_flux(before), of_flux(after)
+    assert len(was) > 20
+    assert {name: but_for_its_owner(item) for name, item in now.items()} == {
+        name: but_for_its_owner(item) for name, item in was.items()
+    }
+
+
+def test_what_others_need_stays_as_it_is_however_it_came_there(cluster: ControlPlane) -> None:
+    bystanders = install.installed(cluster, packages=AMONG_OTHERS, among_others=True)
+    theirs = [
+        config_map("mine", "dashboard"),
+        config_map("mine", "glasskube-system"),
+        {
+            "apiVersion": "certs.example.com/v1",
+            "kind": "Certificate",
+            "metadata": {"name": "mine", "namespace": "shop"},
+            "spec": {},
+        },
+        binding("ClusterRoleBinding", "of-a-package", "dashboard"),
+        binding("ClusterRoleBinding", "of-glasskube", "glasskube-metrics-reader"),
+        binding("RoleBinding", "of-flux", "flux-view", "shop"),
+    ]
+    install.apply(cluster, theirs, manager="kubectl")
+    secrets = [name for name in dump(cluster) if name.startswith("Secret shop/") and "helm.release" not in name]
+    (secret,) = [name for name in secrets if name not in bystanders]
+    cluster.kubectl("annotate", "-n", "shop", "secret", secret.rpartition("/")[2], "helm.sh/resource-policy=keep")
+    before = dump(cluster)
+
+    result = purge(cluster, "--offline", "--yes", "-o", "json")
+
+    document = report(result)
+    assert result.returncode == 0, result
+    after = dump(cluster)
+    for name in bystanders.keys() | {
+        "ConfigMap dashboard/mine",
+        "ConfigMap glasskube-system/mine",
+        "Certificate.certs.example.com shop/mine",
+        f"ClusterRoleBinding.{RBAC} of-a-package",
+        f"ClusterRoleBinding.{RBAC} of-glasskube",
+        f"RoleBinding.{RBAC} shop/of-flux",
+    }:
+        if not name.endswith((" admin", " edit", " view")):
+            assert after.get(name) == before[name], name
+    release = next(name for name in before if name.startswith("HelmRelease") and " shop/" in name)
+    detached = {
+        "Namespace dashboard": "holds what no package owns: configmap/mine -n dashboard",
+        "Namespace glasskube-system": "holds objects that aren't Glasskube's",
+        "CustomResourceDefinition.apiextensions.k8s.io certificates.certs.example.com": "has instances",
+        f"ClusterRole.{RBAC} dashboard": "granted by bindings of others: clusterrolebinding",
+        f"ClusterRole.{RBAC} glasskube-metrics-reader": "granted by bindings of others: clusterrolebinding",
+        secret: "protected by its annotation helm.sh/resource-policy: keep",
+        release: "holds secret",
+    }
+    kept = {(one["kind"], one["name"]): one["why"] for one in document["kept"]}
+    notes = ("glasskube-purge/",)
+    for name, why in detached.items():
+        was, now = but_for_its_owner(before[name]), but_for_its_owner(after[name])
+        annotations = now["metadata"].get("annotations", {})
+        noted = {key: value for key, value in annotations.items() if key.startswith(notes)}
+        if noted:
+            assert name == "Namespace glasskube-system"
+            now["metadata"]["annotations"] = {key: annotations[key] for key in annotations if key not in noted}
+        assert now == was, name
+        assert why in kept[before[name]["kind"], before[name]["metadata"]["name"]]
+        owners = after[name]["metadata"].get("ownerReferences", [])
+        assert not [one for one in owners if one["apiVersion"].startswith("packages.glasskube.dev")], name
+    assert document["flux"]["decision"] == "keep"
+    assert any("flux-view is granted by rolebinding" in text for text in document["flux"]["evidence"])
+    assert_same_flux(before, after)
+    # The chart goes on under Flux, and all else that was Glasskube's is gone.
+    (runs,) = [name for name in before if name.startswith("StatefulSet.apps shop/")]
+    assert after[runs] == before[runs]
+    assert "Deployment.apps dashboard/dashboard" not in after
+    assert "Deployment.apps certs/certs" not in after
+    assert "Namespace certs" not in after
+    assert not [name for name in after if "packages.glasskube.dev" in name or "glasskube-controller" in name]
+
+
+def test_flux_is_judged_anew_by_every_run(cluster: ControlPlane, assert_clean: Callable[..., None]) -> None:
+    """Kept by who can't see all of it, taken from nobody who began to use it meanwhile, and gone when it is free."""
+    before = install.installed(cluster)
+    installed = dump(cluster)
+    may_not_list(cluster, "limited", "buckets", "source.toolkit.fluxcd.io")
+
+    limited = purge(
+        cluster, "--offline", "--yes", "--no-backup", "-o", "json", f"--kubeconfig={cluster.kubeconfig_for('limited')}"
+    )
+
+    assert limited.returncode == 5, limited
+    assert report(limited)["flux"]["decision"] == "keep"
+    assert any("buckets.source.toolkit.fluxcd.io" in text for text in limited.document["flux"]["evidence"])
+    assert limited.document["error"]["code"] == "unreadable"
+    assert_same_flux(installed, dump(cluster))
+    assert cluster.api.get("apps/v1", "Deployment", "glasskube-controller-manager", "glasskube-system") is None
+    for kind in ("ClusterRole", "ClusterRoleBinding"):
+        cluster.api.delete({"apiVersion": f"{RBAC}/v1", "kind": kind, "metadata": {"name": "limited"}})
+
+    found = purge(cluster, "verify", "-o", "json")
+    assert found.returncode == 5, found
+    left = {(one["kind"], one["name"]) for one in report(found)["leftovers"]}
+    assert {("Namespace", "flux-system"), ("Deployment", "helm-controller"), ("Namespace", "glasskube-system")} <= left
+
+    install.ensure_namespace(cluster, "team")
+    with faults(cluster) as proxy:
+        proxy.after_change(1, lambda: cluster.api.create(helm_release("mine", "team")) and None, last=False)
+        stopped = purge(cluster, "--offline", "--yes", "-o", "json", env={"KUBECONFIG": str(proxy.kubeconfig)})
+
+    assert stopped.returncode == 5, stopped
+    assert report(stopped)["error"]["code"] == "flux-in-use"
+    assert "helmrelease.helm.toolkit.fluxcd.io/mine -n team" in stopped.document["error"]["message"]
+    after = dump(cluster)
+    flux_system = after["Namespace flux-system"]["metadata"]
+    flux_system["annotations"] = {
+        key: value
+        for key, value in flux_system.get("annotations", {}).items()
+        if not key.startswith("glasskube-purge/")
+    }
+    if not flux_system["annotations"]:
+        del flux_system["annotations"]
+    assert_same_flux(installed, after)
+    assert "deletionTimestamp" not in after["HelmRelease.helm.toolkit.fluxcd.io team/mine"]["metadata"]
+    assert cluster.api.get("v1", "Namespace", "glasskube-system") is None
+
+    free = purge(cluster, "verify", "-o", "json")
+    assert free.returncode == 0, free  # what somebody uses is no leftover
+    cluster.kubectl("delete", "helmrelease", "-n", "team", "mine")
+    cluster.kubectl("delete", "namespace", "team")
+
+    last = purge(cluster, "--offline", "--yes", "-o", "json")
+    assert last.returncode == 0, last
+    assert report(last)["flux"]["decision"] == "delete"
+    assert_clean(cluster, before)
+
+
+def may_not_list(cluster: ControlPlane, user: str, plural: str, group: str) -> None:
+    """Everything but one kind."""
+    kinds = cluster.api.kinds()
+    groups = sorted({kind.group for kind in kinds} - {group})
+    others = sorted({kind.plural for kind in kinds if kind.group == group} - {plural})
+    rules = [
+        {"apiGroups": groups, "resources": ["*"], "verbs": ["*"]},
+        {"apiGroups": [group], "resources": others, "verbs": ["*"]},
+        {"nonResourceURLs": ["*"], "verbs": ["get"]},
+    ]
+    role = {"apiVersion": f"{RBAC}/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": rules}
+    grant = binding("ClusterRoleBinding", user, user)
+    grant["subjects"] = [{"apiGroup": RBAC, "kind": "User", "name": user}]
+    install.apply(cluster, [role, grant], manager="kubectl")
