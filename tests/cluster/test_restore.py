@@ -68,7 +68,8 @@ def purged(cluster: ControlPlane, packages: Sequence[install.WantedPackage]) -> 
 
 
 def add_what_people_add(cluster: ControlPlane) -> None:
-    """Strings that are hard to write down, in every place where a backup has to find them."""
+    """The auto-updater, and strings that are hard to write down in every place where a backup has to find them."""
+    install.apply(cluster, install.manifest("v0.26.1", "autoupdater"))
     mine: Object = {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -129,15 +130,21 @@ def test_a_purged_install_with_packages_comes_back_as_it_was(cluster: ControlPla
 
 def test_kubectl_alone_puts_it_back_in_two_applies(cluster: ControlPlane, tmp_path: Path) -> None:
     was = purged(cluster, packages=PACKAGES)
-    apply = ("apply", "--server-side", "--field-manager=glasskube", "-f", str(was.file(tmp_path)))
-    first = cluster.kubectl(*apply, check=False)
-    assert "no matches for kind" in first.stderr
-    namespace = f"--namespace={install.NAMESPACE}"
-    cluster.kubectl(namespace, "rollout", "status", f"deployment/{install.OPERATOR}", "--timeout=60s")
-    cluster.kubectl(*apply)
+    first = apply_by_kubectl(cluster, was.file(tmp_path))
+    assert "no matches for kind" in first
     for wanted in PACKAGES:
         install.wait_ready(cluster, wanted.kind, wanted.name, wanted.namespace)
     assert difference(was.before, comparable(cluster)) == []
+
+
+def apply_by_kubectl(cluster: ControlPlane, file: Path) -> str:
+    """Applies a backup as its head says: twice. Returns what the first apply complained about."""
+    apply = ("apply", "--server-side", "--field-manager=glasskube", "-f", str(file))
+    first = cluster.kubectl(*apply, check=False)
+    namespace = f"--namespace={install.NAMESPACE}"
+    cluster.kubectl(namespace, "rollout", "status", f"deployment/{install.OPERATOR}", "--timeout=60s")
+    cluster.kubectl(*apply)
+    return first.stderr
 
 
 def restore_killed(cluster: ControlPlane, was: Purged, file: Path, change: int) -> bool:
@@ -209,6 +216,10 @@ def test_slim_with_the_auto_updater_comes_back_with_a_sidecar_from_where_its_ima
     assert result.returncode == 0, result
     cluster.memory[key] = cluster.snapshot()
     assert purge(cluster, "restore", str(file), "--yes").returncode == 0
+    assert difference(before, comparable(cluster)) == []
+
+    cluster.restore(cluster.memory[key])
+    apply_by_kubectl(cluster, file)
     assert difference(before, comparable(cluster)) == []
 
     cluster.restore(cluster.memory[key])
