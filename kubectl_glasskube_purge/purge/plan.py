@@ -187,7 +187,7 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     ours = [found for found in ours if found.ref not in granted]
     foreign = () if options.include_foreign else guard.foreign_in(survey, facts.NAMESPACE, ours)
     unseen = "" if options.include_foreign else guard.unseen_in_namespaces(survey)
-    release = _Reasons(survey, frozenset(manifest))
+    release = _Reasons(survey, verdict, frozenset(manifest))
     controllers = [f for f in ours if f.ref.group_kind not in (DEFINITION, NAMESPACE)]
     namespaces = [f for f in ours if f.ref.group_kind == NAMESPACE]
     if foreign or unseen:
@@ -528,6 +528,7 @@ def _of_the_releases(survey: Survey, verdict: guard.FluxVerdict, decision: FluxD
 @dataclass(frozen=True)
 class _Reasons:
     survey: Survey
+    verdict: guard.FluxVerdict
     manifest: frozenset[Ref]
 
     def delete(self, found: Found) -> Action:
@@ -535,7 +536,9 @@ class _Reasons:
 
     def _reason(self, found: Found) -> str:
         if found.ref in guard.flux_refs():
-            return "Flux, brought by Glasskube and used by nobody else"
+            if self.verdict.proven:
+                return "Flux, brought by Glasskube and used by nobody else"
+            return "Flux, which isn't proven to be Glasskube's alone (--delete-shared-flux)"
         if found.ref in guard.MADE_BY_OPERATOR:
             return "made by the operator"
         version = self.survey.version.version

@@ -245,6 +245,18 @@ def test_including_what_is_foreign_proves_nothing_about_flux() -> None:
     assert not kubernetes.carried_out(decision, cluster.world).wrongs
 
 
+def test_taking_flux_from_everybody_by_consent_does_not_claim_to_have_proof() -> None:
+    cluster = installed()
+    theirs = cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", "shop")
+    decision = decided(cluster, flux="delete", delete_shared_flux=True)
+    assert not decision.refusals
+    assert decision.deletes[theirs.ref].reason == "uses Flux, which goes (--delete-shared-flux)"
+    reasons = {action.reason for action in decision.deletes.values() if action.found in cluster.flux()}
+    assert reasons == {"Flux, which isn't proven to be Glasskube's alone (--delete-shared-flux)"}
+    assert theirs.ref in decision.going
+    assert any("HelmRelease that no package owns" in evidence.text for evidence in decision.verdict.evidence)
+
+
 def test_a_flux_that_an_earlier_purge_left_is_taken_on_the_same_proof() -> None:
     cluster = installed()
     for found in list(cluster.objects.values()):

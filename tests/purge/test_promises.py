@@ -140,6 +140,7 @@ def test_every_action_names_what_was_seen_and_says_why(recipe: Recipe, options: 
             assert seen is not None
             assert action.found.uid == seen.uid
             assert action.reason
+            assert not (cluster.doubts and "nobody else" in action.reason)
             assert action.verb != "release-finalizer" or action.finalizer in seen.finalizers
         for consequence in stage.consequences:
             assert consequence.found.uid == cluster.objects[consequence.found.uid].uid
