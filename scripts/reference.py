@@ -28,7 +28,7 @@ from kubectl_glasskube_purge.options import (  # noqa: E402
     Command,
     Option,
 )
-from kubectl_glasskube_purge.report import document, stream  # noqa: E402
+from kubectl_glasskube_purge.report import document, explaining, stream  # noqa: E402
 from kubectl_glasskube_purge.usage import PROGRAM  # noqa: E402
 
 GENERATED = "This file is written by `make docs`"
@@ -119,11 +119,13 @@ def report() -> str:
         "# The report\n\n"
         f"{GENERATED} from the JSON Schemas\n"
         "([document](../../kubectl_glasskube_purge/report/schema.json),"
-        " [event](../../kubectl_glasskube_purge/report/stream.schema.json)), which the tests hold every report\n"
-        "against. Fields and values may be added; those that are here stay as they are. A field that is always there\n"
-        "is so wherever the object that it is in is.\n\n"
+        " [event](../../kubectl_glasskube_purge/report/stream.schema.json),\n"
+        "[explanation](../../kubectl_glasskube_purge/report/explanation.schema.json)), which the tests hold what is\n"
+        "written against. Fields and values may be added; those that are here stay as they are. A field that is\n"
+        "always there is so wherever the object that it is in is.\n\n"
         "`-o json` and `-o yaml` write one document to stdout, whatever became of the run; only for a wrong command\n"
-        "line (exit code 2) there is none. `-o jsonl` writes [events](#events), and the document last.\n"
+        "line (exit code 2) there is none. `-o jsonl` writes [events](#events), and the document last; `explain`\n"
+        "writes an [explanation](#explanation).\n"
     ]
     parts += object_tables(schema, "")
     for name, definition in schema["$defs"].items():
@@ -135,6 +137,9 @@ def report() -> str:
         own = {**event, "properties": {key: one for key, one in event["properties"].items() if key != "type"}}
         parts.append(f"### Event {event['properties']['type']['const']}\n\n{event['description']}\n")
         parts.append(table(HEAD, fields(own, "", line["$defs"])))
+    explanation = explaining.schema()
+    parts.append(f"## Explanation\n\n{explanation['description']}\n")
+    parts += object_tables(explanation, "an explanation")
     return "\n".join(parts)
 
 

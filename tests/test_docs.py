@@ -15,7 +15,7 @@ import pytest
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.options import COMMANDS, EXIT_CODES
-from kubectl_glasskube_purge.report import document, stream
+from kubectl_glasskube_purge.report import document, explaining, stream
 from scripts import reference
 from tests import snippets
 from tests.cluster.compatibility import NOT_TAKEN
@@ -162,15 +162,26 @@ def undescribed(schema: dict[str, Any], path: str = "") -> Iterator[str]:
         yield from undescribed(choice, f"{path}|{number}")
 
 
-@pytest.mark.parametrize("schema", [document.schema(), stream.schema()], ids=["report", "event"])
+@pytest.mark.parametrize(
+    "schema", [document.schema(), stream.schema(), explaining.schema()], ids=lambda schema: schema["title"]
+)
 def test_every_field_and_value_of_a_schema_says_what_it_means(schema: dict[str, Any]) -> None:
     assert not list(undescribed(schema))
-    for name, definition in schema["$defs"].items():
+    for name, definition in schema.get("$defs", {}).items():
         assert definition["description"]
         assert not list(undescribed(definition, name))
 
 
 # -- pictures
+
+
+def test_every_picture_is_shown() -> None:
+    shown = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for target in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text("utf-8"))
+    }
+    assert shown == {*(ROOT / "docs" / "images").iterdir()}
 
 
 @pytest.mark.parametrize(

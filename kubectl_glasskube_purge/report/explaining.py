@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -54,6 +55,12 @@ def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
         code, message, hint = record.error
         made["error"] = {"code": code, "message": message, "hint": hint}
     return made
+
+
+def schema() -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the answer as data."""
+    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("explanation.schema.json").read_text("utf-8"))
+    return loaded
 
 
 def _human(answer: Explanation) -> Iterator[RenderableType]:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime, timezone
+from typing import get_args
 
+import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.client import Discovery, Resource
 from kubectl_glasskube_purge.kube.objects import Owner, Ref
-from kubectl_glasskube_purge.purge.explain import Explanation, explain
+from kubectl_glasskube_purge.purge.explain import Explanation, Verdict, explain
 from kubectl_glasskube_purge.purge.plan import Plan, Refusal
 from kubectl_glasskube_purge.purge.survey import Survey
+from kubectl_glasskube_purge.report import explaining
+from kubectl_glasskube_purge.report.document import Record
 from tests.report.plans import cluster, decided, found
 
 SURVEY = cluster("argo-cd", "shop/postgres")
@@ -133,3 +138,23 @@ RESOURCES = Discovery(
 def test_a_kind_is_found_in_any_of_kubectls_notations(name: str, kind: str | None) -> None:
     resource = RESOURCES.named(name)
     assert (resource.kind if resource else None) == kind
+
+
+# -- for scripts
+
+
+def test_a_script_gets_what_the_schema_says() -> None:
+    validator = jsonschema.Draft202012Validator(explaining.schema())
+    made = Record(datetime(2026, 11, 23, tzinfo=timezone.utc), context="prod-eu")
+    verdicts = set()
+    for action in (action for stage in PLAN.stages for action in stage.actions):
+        answer = explaining.document(explain(SURVEY, PLAN, action.found), made)
+        validator.validate(answer)
+        verdicts.add(answer["verdict"])
+    validator.validate(explaining.document(of("apps", "Deployment", "postgres", "shop"), made))
+    assert "deleted" in verdicts
+    made.error = ("not-found", "there is none", "")
+    validator.validate(explaining.document(None, made))
+    assert list(validator.iter_errors({"apiVersion": "glasskube-purge/v1", "kind": "Explanation", "context": ""}))
+    said = {one["const"] for one in explaining.schema()["properties"]["verdict"]["oneOf"]}
+    assert said == set(get_args(Verdict))
