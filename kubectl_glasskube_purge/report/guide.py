@@ -20,8 +20,9 @@ _HEADINGS: Mapping[str, str] = {
     "not-deleted": "not-deleted",
     "operator-not-stopped": "operator-not-stopped",
     "refused": "claimed flux-needed flux-shared gitops no-terminal protected rights",
-    "release-manifest": "invalid-source manifest manifest-foreign-objects manifest-not-an-object manifest-refused "
-    "manifest-too-large manifest-unavailable manifest-unreadable release unknown-version",
+    "release-manifest": "invalid-source manifest manifest-foreign-content manifest-foreign-objects "
+    "manifest-not-an-object manifest-refused manifest-too-large manifest-unavailable manifest-unreadable release "
+    "unknown-version",
     "restore": "not-applied not-established not-ready nothing-selected operator-stopped sidecar-image-gone "
     "still-terminating undo",
     "rights": "forbidden",
