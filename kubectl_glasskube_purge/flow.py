@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ import anyio
 
 from kubectl_glasskube_purge import flow_undo
 from kubectl_glasskube_purge.glasskube import inventory
-from kubectl_glasskube_purge.glasskube.facts import AUTOUPDATER
+from kubectl_glasskube_purge.glasskube.facts import AUTOUPDATER, FLUX_NAMESPACE, NAMESPACE
 from kubectl_glasskube_purge.glasskube.release import Resolved, Sources, resolve
 from kubectl_glasskube_purge.kube.client import Client, Review
 from kubectl_glasskube_purge.kube.connect import Flags
@@ -35,7 +35,7 @@ from kubectl_glasskube_purge.purge import execute as executing
 from kubectl_glasskube_purge.purge import preflight
 from kubectl_glasskube_purge.purge.claim import Claimed, claimed
 from kubectl_glasskube_purge.purge.held import TROUBLESHOOTING
-from kubectl_glasskube_purge.purge.plan import STAGES, Options, Plan, Refusal, plan, stayed_after_all
+from kubectl_glasskube_purge.purge.plan import BUSY, STAGES, Options, Plan, Refusal, plan, stayed_after_all
 from kubectl_glasskube_purge.purge.survey import Survey, Version, survey
 from kubectl_glasskube_purge.purge.verify import Verification, verify
 from kubectl_glasskube_purge.report import names
@@ -106,11 +106,13 @@ async def _prepare(
 
     The time that somebody takes to answer the question doesn't count against `limit`.
     """
-    found = await _when_idle(client, request, screen, record)
-    decided = record.plan = plan(found, request.options)
+    found, decided = await _when_idle(client, request, screen, record)
+    record.plan = decided
     if decided.empty:
         record.outcome = "nothing-to-do"
-        if found.unreadable:
+        if found.unreadable and (lacking := await _missing_rights(client, request, found, decided)):
+            refused(record, *lacking)
+        elif found.unreadable:
             record.verification = verify(found, decided)
             record.outcome, record.error = "incomplete", _left(record.verification)
         return None
@@ -119,14 +121,13 @@ async def _prepare(
     target = client.connection.target
     file = _backup_file(request, record)
     screen.preview(target, found, decided, record.manifest_source, file)
-    refusals = [*decided.refusals, *await _missing_rights(client, decided)]
+    refusals = [*_after_waiting(decided.refusals, request), *await _missing_rights(client, request, found, decided)]
     if refusals:
         refused(record, *refusals)
         return None
     if request.dry_run:
         if request.dry_run_on_server:
-            answers = await executing.rehearse(client, decided)
-            record.warnings += [("server-refuses", f"{ref.display}: {said}") for ref, said in answers.items()]
+            record.warnings += [_answer(answer) for answer in await executing.rehearse(client, decided)]
         record.outcome = "dry-run"
         return None
     if not request.yes:
@@ -150,6 +151,14 @@ async def _prepare(
     return found, decided, file
 
 
+def _answer(answer: executing.Answer) -> tuple[str, str]:
+    """What the API server says to a delete that was only tried, as a warning."""
+    if answer.expected:
+        message = f"{answer.ref.display} is refused as yet, and not in a purge, as {answer.expected}: {answer.message}"
+        return "server-refuses-yet", message
+    return "server-refuses", f"{answer.ref.display} would be refused: {answer.message}"
+
+
 def _too_late(record: Record, limits: executing.Limits) -> None:
     record.outcome = "incomplete"
     record.error = (
@@ -159,27 +168,43 @@ def _too_late(record: Record, limits: executing.Limits) -> None:
     )
 
 
-async def _when_idle(client: Client, request: Request, screen: Screen, record: Record) -> Survey:
-    """Surveys, and again every few seconds as long as work is under way and `--wait-idle` has patience."""
+async def _when_idle(client: Client, request: Request, screen: Screen, record: Record) -> tuple[Survey, Plan]:
+    """Looks, and again every few seconds as long as work is under way and `--wait-idle` has patience."""
     clock = asyncio.get_running_loop().time
-    started, said = clock(), ""
+    until = clock() + request.wait_idle
+    said: tuple[str, ...] = ()
     while True:
         found = await _survey(client, request, record)
-        reasons = preflight.busy(found)
-        if not reasons or request.options.ignore_busy or clock() - started >= request.wait_idle:
-            return found
-        if reasons[0] != said:
-            said = reasons[0]
-            screen.note(f"Waiting for work under way: {said}")
-        await asyncio.sleep(min(_IDLE_EVERY, max(0.0, request.wait_idle - (clock() - started))))
+        decided = plan(found, request.options)
+        reasons = tuple(reason for refusal in decided.refusals if refusal.code == BUSY for reason in refusal.details)
+        if not reasons and said:
+            screen.note("The work under way has ended: going on.")
+        if not reasons or clock() >= until:
+            return found, decided
+        if reasons != said:
+            said = reasons
+            screen.note(f"Waiting for work under way: {some(said)}")
+        await asyncio.sleep(min(_IDLE_EVERY, max(0.0, until - clock())))
 
 
 _IDLE_EVERY = 3.0
 """Seconds between two looks while work under way is waited for."""
 
 
-async def _missing_rights(client: Client, decided: Plan) -> list[Refusal]:
-    missing = await preflight.missing_rights(client, decided)
+def _after_waiting(refusals: Iterable[Refusal], request: Request) -> list[Refusal]:
+    """The refusals, with the wait that was in vain."""
+    waited = f"work is still under way after {request.wait_idle:.0f} s"
+    hint = "Wait longer with --wait-idle, or cut it off with --ignore-busy."
+    return [
+        replace(refusal, message=waited, hint=hint) if request.wait_idle and refusal.code == BUSY else refusal
+        for refusal in refusals
+    ]
+
+
+async def _missing_rights(client: Client, request: Request, found: Survey, decided: Plan) -> list[Refusal]:
+    # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
+    seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
+    missing = await preflight.missing_rights(client, found, decided, seeing)
     if not missing:
         return []
     try:
@@ -192,7 +217,7 @@ async def _missing_rights(client: Client, decided: Plan) -> list[Refusal]:
         Refusal(
             "rights",
             f"you ({user}) lack rights on {plural(len(kinds), 'kind')} of objects",
-            f"An admin can grant them: kubectl apply -f - <<EOF\n{role}EOF",
+            f"An admin can grant them: kubectl apply -f - <<'EOF'\n{role}EOF",
             details=tuple(f"{kind}: {', '.join(_verbs(missing, kind))}" for kind in kinds),
         )
     ]
@@ -377,8 +402,19 @@ async def _execute(
     record.verification = verify(after, decided)
     if record.verification.clean:
         record.outcome = "clean"
+        await _leave_no_notes(client, after)
     else:
         record.outcome, record.error = "incomplete", _left(record.verification)
+
+
+async def _leave_no_notes(client: Client, after: Survey) -> None:
+    """Takes off namespaces that stay what was written there for the next run: there is none."""
+    for name in (NAMESPACE, FLUX_NAMESPACE):
+        namespace = after.get(Ref("", "Namespace", "", name))
+        if namespace is not None and not namespace.terminating:
+            # Whoever may write it and not take it off, or finds the namespace gone, has lost nothing.
+            with contextlib.suppress(Forbidden, Refused, NotFound, Conflict):
+                await backing_up.forget(client, namespace)
 
 
 async def _see_what_is_left(client: Client, record: Record, decided: Plan) -> None:

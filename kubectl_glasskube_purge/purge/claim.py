@@ -59,6 +59,11 @@ class Claim:
         )
 
     @property
+    def holder(self) -> str:
+        """Whose it is, for people."""
+        return f"process {self.process} on {self.host.partition('/')[0]}"
+
+    @property
     def renewed(self) -> Claim:
         """The same claim, a moment later."""
         return Claim(self.host, self.process, self.token, self.renewal + 1)
@@ -134,16 +139,17 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
             return True  # written, though the API server's answer didn't get here
         if other is not None and not other.is_dead:
             if seen is not None and seen != other:
-                raise Claimed(f"another purge is at work (process {other.process} on {other.host.partition('/')[0]})")
+                raise Claimed(f"another purge is at work ({other.holder})")
             if seen is None:
                 seen, since = other, clock()
-                where = f"process {other.process} on {other.host.partition('/')[0]}"
                 say(
-                    f"An earlier purge ({where}) left its claim; waiting {ABANDONED_AFTER:.0f}s to see whether it lives"
+                    f"Another purge ({other.holder}) has claimed this cluster; watching for {ABANDONED_AFTER:.0f} s "
+                    "whether it is alive"
                 )
             if clock() - since < ABANDONED_AFTER:
                 await asyncio.sleep(RENEWED_EVERY / 2)
                 continue
+            say(f"The purge of {other.holder} gave no sign of life, so its claim has expired: going on")
         try:
             # The resourceVersion that was read is a precondition: of two that come at once, one has to look again.
             await client.annotate(found.ref, uid=found.uid, key=ANNOTATION, value=mine.text, seen=found)

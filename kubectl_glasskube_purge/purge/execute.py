@@ -178,6 +178,8 @@ class _Tracked:
     """What the API server said where it won't delete the object."""
     hint: str = ""
     """What can be done about that."""
+    root: Ref | None = None
+    """What has to be deleted for it to go; None where that is the object itself."""
 
 
 @dataclass
@@ -277,7 +279,8 @@ def _track(run: _Run) -> None:
         for action in stage.deletes:
             run.tracked[action.found.uid] = _Tracked(action.found, stage.name, direct=True, verb=action.verb)
         for consequence in stage.consequences:
-            run.tracked.setdefault(consequence.found.uid, _Tracked(consequence.found, stage.name, direct=False))
+            follower = _Tracked(consequence.found, stage.name, direct=False, root=consequence.root)
+            run.tracked.setdefault(consequence.found.uid, follower)
     for kind in {tracked.found.ref.group_kind for tracked in run.tracked.values()}:
         if kind in run.survey.listed:
             run.watches[kind] = asyncio.create_task(_follow(run, kind), name=f"watch {kind[1]}")
@@ -315,6 +318,8 @@ async def _ask_again(run: _Run, stage: Stage) -> None:
         for action in stage.deletes
         if action.ref.group_kind == DEFINITION and (kind := run.survey.defines.get(action.ref.name))
     }
+    if any(action.ref == run.survey.operator.ref for action in stage.deletes):
+        kinds |= _PACKAGES
     if takes_flux:
         now = await look(run.client)
     elif namespaces or kinds:
@@ -337,9 +342,10 @@ async def _ask_again(run: _Run, stage: Stage) -> None:
     for action in _without(stage, run.spared).deletes:
         if unplanned := _unplanned(run, action, now):
             names = ", ".join(found.ref.display for found in unplanned[:3])
+            goes = "would go from" if action.ref == run.survey.operator.ref else "would take along"
             raise GuardStopped(
                 "appeared-meanwhile",
-                f"{action.ref.display} would take along what wasn't there at the preview: {names}",
+                f"{action.ref.display} {goes} what wasn't there at the preview: {names}",
                 "Look at these objects, then run this again.",
             )
 
@@ -370,15 +376,21 @@ def _without(stage: Stage, spared: Collection[Ref]) -> Stage:
 
 
 def _unplanned(run: _Run, action: Action, now: Survey) -> tuple[Found, ...]:
-    """What deleting a namespace or a CRD would take along beyond the plan."""
-    going = {found.uid for found in run.plan.going.values()}  # one of the same name may be somebody else's
-    if action.ref.group_kind == DEFINITION:
-        instances = now.of_kind(now.defines.get(action.ref.name, ("", "")))
-        return tuple(found for found in instances if found.uid not in going)
-    if action.ref.group_kind == NAMESPACE:
-        known = [found for found in now.objects.values() if found.uid in going]
+    """What deleting a namespace or a CRD would take along beyond the plan, or the operator's end leave alone.
+
+    What has the name of something planned and another UID is another object, made since; except for PackageInfos,
+    which nobody but the operator makes, and makes anew.
+    """
+    kinds: tuple[tuple[str, str], ...] = ()
+    if action.ref == run.survey.operator.ref:
+        kinds = tuple(_PACKAGES)
+    elif action.ref.group_kind == DEFINITION:
+        kinds = (now.defines.get(action.ref.name, ("", "")),)
+    elif action.ref.group_kind == NAMESPACE:
+        known = [found for found in now.objects.values() if found.uid in run.tracked]
         return guard.foreign_in(now, action.ref.name, known)
-    return ()
+    again = run.plan.going.keys() if kinds == (facts.PACKAGE_INFO.group_kind,) else ()
+    return tuple(found for found in now.of_kind(*kinds) if found.uid not in run.tracked and found.ref not in again)
 
 
 # -- one stage
@@ -596,28 +608,40 @@ async def _remove_webhook(run: _Run, error: errors.WebhookUnreachable | errors.R
     return True
 
 
-async def rehearse(client: Client, plan: Plan) -> dict[Ref, str]:
+@dataclass(frozen=True)
+class Answer:
+    """What the API server has against a delete that was only tried."""
+
+    ref: Ref
+    message: str
+    expected: str = ""
+    """Why it won't say so in the real run; `""` where it will."""
+
+
+async def rehearse(client: Client, plan: Plan) -> tuple[Answer, ...]:
     """Sends every delete as a dry run, and returns what the API server says no to.
 
-    Refusals that come only from dependents still being there are left out: in the
-    real run those are gone by then. Raises `KubeError` where nothing answers.
+    Told apart is what comes only from something that is gone when it is the object's turn: what depends on it, or a
+    webhook that nobody answers. Raises `KubeError` where nothing answers.
     """
-    answers: dict[Ref, str] = {}
+    answers: list[Answer] = []
+    own = next((a.found for a in plan.deletes.values() if a.ref.name == facts.WEBHOOK_CONFIGURATION), None)
+    webhooks = {str(webhook.get("name")) for webhook in (own.get("webhooks") if own else None) or ()}
 
     async def ask(action: Action) -> None:
         try:
             await client.delete(action.ref, uid=action.found.uid, dry_run=True)
         except errors.Refused as error:
-            if not _waits_for_dependents(error):
-                answers[action.ref] = error.message
+            expected = "what depends on it is deleted before it" if _waits_for_dependents(error) else ""
+            answers.append(Answer(action.ref, error.message, expected))
         except errors.WebhookUnreachable as error:
-            if not any(other.ref.name == facts.WEBHOOK_CONFIGURATION for other in plan.deletes.values()):
-                answers[action.ref] = error.message
+            expected = "that webhook's configuration goes first" if error.webhook in webhooks else ""
+            answers.append(Answer(action.ref, error.message, expected))
         except _OF_ONE_OBJECT as error:
-            answers[action.ref] = error.message
+            answers.append(Answer(action.ref, error.message))
 
     await _all(ask(action) for action in plan.deletes.values())
-    return answers
+    return tuple(sorted(answers, key=lambda answer: answer.ref))
 
 
 _WAITS_FOR_DEPENDENTS = ("dependency conflict", "dependent package(s) installed")
@@ -677,13 +701,10 @@ def _settle(run: _Run, uid: str, outcome: ObjectOutcome, message: str = "") -> N
 async def _until_gone(run: _Run, stage: Stage, only: Collection[str] | None = None) -> None:
     """Waits until nothing of the stage is left, or of the UIDs in `only`.
 
-    Says whom it waits for, and drops finalizers where it must and may.
+    Says whom it waits for, and drops finalizers where it must and may. What follows from an object
+    that can't be deleted isn't waited for.
     """
-    while pending := [
-        tracked
-        for uid, tracked in run.tracked.items()
-        if tracked.stage == stage.name and not tracked.gone and (only is None or uid in only)
-    ]:
+    while pending := _pending(run, stage, only):
         try:
             await _pause(run, 1.0)
         except TimedOut as late:
@@ -710,6 +731,18 @@ async def _until_gone(run: _Run, stage: Stage, only: Collection[str] | None = No
                 f"no progress for {idle:.0f} s: {_told(why, pending)}",
                 why.next_step,
             )
+
+
+def _pending(run: _Run, stage: Stage, only: Collection[str] | None) -> list[_Tracked]:
+    staying = {tracked.found.ref for tracked in run.tracked.values() if tracked.failed}
+    return [
+        tracked
+        for uid, tracked in run.tracked.items()
+        if tracked.stage == stage.name
+        and not tracked.gone
+        and tracked.root not in staying
+        and (only is None or uid in only)
+    ]
 
 
 async def _read_charts(run: _Run, stage: Stage) -> None:
@@ -971,4 +1004,5 @@ def _see(run: _Run, found: Found) -> None:
         return
     owner = next((run.tracked[o.uid] for o in found.owners if o.uid in run.tracked), None)
     if owner is not None and found.ref not in run.plan.deletes:
-        run.tracked[found.uid] = _Tracked(found, owner.stage, direct=False)
+        root = owner.found.ref if owner.direct else owner.root
+        run.tracked[found.uid] = _Tracked(found, owner.stage, direct=False, root=root)

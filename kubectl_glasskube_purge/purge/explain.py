@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.kube.wording import plural, some
 
 from . import guard, preflight
 from .ownership import Consequence
-from .plan import Action, Plan, Stage
+from .plan import Action, Plan, Refusal, Stage
 from .survey import DEFINITION, NAMESPACE, Survey
 
 Verdict = Literal["deleted", "goes-along", "detached", "stays"]
@@ -49,8 +49,12 @@ def explain(survey: Survey, plan: Plan, found: Found) -> Explanation:
         stage.name if stage else "",
         tuple(reasons),
         tuple(_evidence(survey, plan, found)),
-        tuple(refusal.message for refusal in plan.refusals),
+        tuple(_in_full(refusal) for refusal in plan.refusals),
     )
+
+
+def _in_full(refusal: Refusal) -> str:
+    return refusal.message + (f": {some(refusal.details)}" if refusal.details else "")
 
 
 def _decision(survey: Survey, plan: Plan, found: Found) -> tuple[Verdict, Stage | None, Iterable[str]]:
@@ -117,6 +121,9 @@ def _evidence(survey: Survey, plan: Plan, found: Found) -> Iterator[str]:
         yield f"named in release manifests of Glasskube: {_releases(found.ref, survey.version.version)}"
     if found.ref in guard.flux_refs():
         yield from (evidence.text for evidence in plan.verdict.evidence)
+    for lost in plan.lost:
+        if lost.ref == found.ref:
+            yield f"no backup brings its data back: {lost.what}"
     if found.finalizers:
         yield f"finalizers {some(found.finalizers)}"
     if found.terminating:

@@ -38,6 +38,9 @@ Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "ap
 FluxChoice = Literal["auto", "keep", "delete"]
 FluxDecision = Literal["keep", "delete", "absent"]
 
+BUSY = "busy"
+"""Code of the refusal that goes away when work under way ends."""
+
 STAGES = ("packages", "records", "controllers", "definitions", "namespaces")
 """In the order in which they run; each is complete before the next begins."""
 
@@ -264,6 +267,7 @@ def _refusals(
     stages = tuple(stages)
     deletes = [action for stage in stages for action in stage.deletes]
     followers = [consequence.found for stage in stages for consequence in stage.consequences]
+    going = {action.ref for action in deletes} | {found.ref for found in followers}
     return tuple(
         refusal
         for refusal in (
@@ -271,7 +275,7 @@ def _refusals(
             _shared_flux(options, verdict, protected),
             _marked((*(action.found for action in deletes), *followers)),
             None if options.ignore_gitops else _gitops(deletes),
-            None if options.ignore_busy else _busy(survey),
+            None if options.ignore_busy else _busy(survey, going),
         )
         if refusal is not None
     )
@@ -353,12 +357,12 @@ def _gitops(deletes: Iterable[Action]) -> Refusal | None:
     )
 
 
-def _busy(survey: Survey) -> Refusal | None:
-    reasons = preflight.busy(survey)
+def _busy(survey: Survey, going: Collection[Ref]) -> Refusal | None:
+    reasons = preflight.busy(survey, going)
     if not reasons:
         return None
     return Refusal(
-        "busy",
+        BUSY,
         "work is under way",
         "Wait for it with --wait-idle=5m, or cut it off with --ignore-busy.",
         details=reasons,
@@ -601,7 +605,7 @@ def _kept(
     decision: FluxDecision,
     protected: Mapping[Ref, guard.Protection],
     left_alone: Iterable[Found],
-    foreign: Iterable[Found],
+    foreign: Collection[Found],
     unseen: str,
     going: set[Ref],
 ) -> tuple[Kept, ...]:
@@ -622,7 +626,9 @@ def _kept(
     for found in foreign:
         keep(found, f"not Glasskube's, in namespace {facts.NAMESPACE}, which stays with it")
     if survey.namespace is not None and foreign:
-        keep(survey.namespace, "holds objects that aren't Glasskube's (--include-foreign deletes them)")
+        uids = {found.uid for found in foreign}
+        theirs = displayed(found.ref for found in foreign if not found.owned_by(uids))
+        keep(survey.namespace, f"holds what isn't Glasskube's: {theirs} (--include-foreign deletes it)")
     if survey.namespace is not None and unseen:
         keep(survey.namespace, f"what is in it can't all be read ({unseen}), and may be somebody else's")
     left = {release_of(f): f for f in left_alone if f.ref.group_kind == facts.HELM_RELEASE.group_kind}
@@ -683,8 +689,13 @@ def _never_finalized(survey: Survey, going: Collection[Ref], stages: Iterable[St
 
 def _lost(survey: Survey, going: set[Ref]) -> tuple[Lost, ...]:
     volumes = {found.ref.name: found for found in survey.of_kind(VOLUME)}
+    users = preflight.volume_users(survey)
+
+    def used(claim: Found) -> str:
+        return f"; in use by {displayed(users[claim.ref])}" if claim.ref in users else ""
+
     return tuple(
-        Lost(claim.ref, volume_words(claim, volumes.get(str(claim.get("spec", "volumeName") or ""))))
+        Lost(claim.ref, volume_words(claim, volumes.get(str(claim.get("spec", "volumeName") or ""))) + used(claim))
         for claim in survey.of_kind(CLAIM)
         if claim.ref in going
     )
@@ -710,6 +721,8 @@ def _warnings(survey: Survey, going: Collection[Ref]) -> tuple[Warning, ...]:
     if survey.operator.found is not None and survey.operator.state != "running":
         why = f" ({survey.operator.why})" if survey.operator.why else ""
         warnings.append(Warning("operator-not-ready", f"the operator is {survey.operator.state}{why}"))
+    if claimed_by := preflight.claimed_by(survey):
+        warnings.append(Warning("claimed", claimed_by))
     if preflight.gitops_mode(survey):
         warnings.append(
             Warning("gitops-mode", "Glasskube is in gitops mode: take its packages out of the Git repository, too")

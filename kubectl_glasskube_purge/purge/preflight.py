@@ -7,21 +7,26 @@ API server. Each reason is one sentence that names the object it is about.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from io import StringIO
 from typing import TYPE_CHECKING
 
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.client import Client, Resource, Review
-from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import displayed
 
-from .survey import CLAIM, JOB, NAMESPACE, Package, Survey, package_namespaces
+from .claim import Claim
+from .ownership import release_of
+from .survey import CLAIM, JOB, NAMESPACE, POD, Package, Survey
 
 if TYPE_CHECKING:
-    from .plan import Plan
+    from .plan import Plan, Stage
 
 
 # -- who would put it back
@@ -64,19 +69,38 @@ def gitops_mode(survey: Survey) -> bool:
 # -- what is under way
 
 
-def busy(survey: Survey) -> tuple[str, ...]:
-    """Work that would be cut off, of those who are there to do it: a dead operator's packages aren't busy."""
-    return tuple(reason for check in (_packages, _releases, _jobs) for reason in check(survey))
+def busy(survey: Survey, going: Collection[Ref]) -> tuple[str, ...]:
+    """Work that would be cut off, of those who are there to do it: a dead operator's packages aren't busy.
+
+    `going` is all that a purge would take. What others have at work beside it goes on undisturbed, and is no reason.
+    """
+    return tuple(
+        reason
+        for found in (_packages(survey), _releases(survey, going), _jobs(survey, going), _volumes(survey, going))
+        for reason in found
+    )
 
 
 def _packages(survey: Survey) -> Iterator[str]:
     if not survey.operator.running:
         return
     for package in survey.packages:
-        if package.found.terminating or package.suspended or package.ready or package.failed:
+        if package.found.terminating or package.suspended or package.failed or _was_installed(package):
             continue
-        if not _was_installed(package) and _minutes(package.since, survey.taken) < STUCK_AFTER:
-            yield f"{package.ref.display} is being installed ({package.status or 'no status yet'})"
+        update = _update_under_way(package)
+        if package.ready and update:
+            # The condition is still that of the version before: the operator hasn't looked at the new one yet.
+            yield f"{package.ref.display} is being updated {update}"
+        elif not package.ready and _minutes(package.since, survey.taken) < STUCK_AFTER:
+            what = f"updated {update}" if update else "installed"
+            yield f"{package.ref.display} is being {what} ({package.message or package.status or 'no status yet'})"
+
+
+def _update_under_way(package: Package) -> str:
+    """`from v1 to v2` where another version is wanted than is installed; `""` where it isn't, or nothing tells."""
+    wanted = str(package.found.get("spec", "packageInfo", "version") or "")
+    installed = str(package.found.get("status", "version") or "")
+    return f"from {installed} to {wanted}" if wanted and installed and wanted != installed else ""
 
 
 def _was_installed(package: Package) -> bool:
@@ -103,7 +127,7 @@ def _minutes(since: str, until: str) -> float:
     return (end - begin).total_seconds() / 60
 
 
-def _releases(survey: Survey) -> Iterator[str]:
+def _releases(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
     if not survey.helm_controller.running:
         return
     for found in survey.of_kind(facts.HELM_RELEASE.group_kind):
@@ -111,76 +135,137 @@ def _releases(survey: Survey) -> Iterator[str]:
         # helm-controller says Reconciling also while a release fails again and again (Ready is False then), and
         # at each routine look at one that is fine (True). Ready is Unknown while it really installs or upgrades.
         under_way = conditions.get("Reconciling") == "True" and conditions.get("Ready", "Unknown") == "Unknown"
-        if under_way and not found.get("spec", "suspend"):
+        if under_way and found.ref in going and not found.get("spec", "suspend"):
             yield f"{found.ref.display} is being reconciled"
 
 
-def _jobs(survey: Survey) -> Iterator[str]:
-    namespaces = package_namespaces(survey.objects)
+def _jobs(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
     for found in survey.of_kind(JOB):
-        if int(found.get("status", "ready") or 0) == 0:
+        if found.ref not in going or int(found.get("status", "ready") or 0) == 0:
             continue
-        if found.ref.namespace == facts.NAMESPACE:
+        if found.ref in inventory.every_object():
             yield f"{found.ref.display} is running: Glasskube is being installed"
-        elif found.ref.namespace in namespaces:
+        elif any((owner.kind, owner.name) == ("CronJob", facts.AUTOUPDATER) for owner in found.owners):
+            yield f"{found.ref.display} is running: Glasskube's auto-updater is at work"
+        else:
             yield f"{found.ref.display} is running"
 
 
-def volumes_in_use(survey: Survey, going: Iterable[Found]) -> tuple[Found, ...]:
-    """Claims that a Pod uses (`kubernetes.io/pvc-protection` with a bound volume): they go once the Pod does."""
-    return tuple(found for found in going if found.ref.group_kind == CLAIM and found.get("status", "phase") == "Bound")
+def _volumes(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
+    """Claims that can't go: Kubernetes keeps them as long as a Pod uses them, and here that is one that stays."""
+    for claim, pods in volume_users(survey).items():
+        staying = [pod for pod in pods if pod not in going]
+        if claim in going and staying:
+            yield f"{claim.display} is in use by {displayed(staying)}, which stays: it can't go before that has ended"
+
+
+def volume_users(survey: Survey) -> Mapping[Ref, tuple[Ref, ...]]:
+    """Which Pods use which volume claims, in the packages' namespaces.
+
+    Every Pod counts that has a node, ended or not: `kubernetes.io/pvc-protection` holds a claim for those.
+    """
+    users: dict[Ref, list[Ref]] = {}
+    for pod in survey.of_kind(POD):
+        if not pod.get("spec", "nodeName"):
+            continue
+        for volume in pod.get("spec", "volumes") or ():
+            if name := (volume.get("persistentVolumeClaim") or {}).get("claimName"):
+                users.setdefault(Ref(*CLAIM, pod.ref.namespace, str(name)), []).append(pod.ref)
+    return {claim: tuple(sorted(pods)) for claim, pods in sorted(users.items())}
+
+
+def claimed_by(survey: Survey) -> str:
+    """Who has begun a purge and not ended it, in words; `""` where nobody has."""
+    claim = Claim.read(survey.namespace) if survey.namespace else None
+    return "" if claim is None else f"another purge ({claim.holder}) is at work, or was interrupted"
 
 
 # -- what the user may do
 
 
-async def missing_rights(client: Client, plan: Plan) -> tuple[Review, ...]:
-    """Asks the API server about every verb and kind of the plan, and returns what it says no to.
+async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[Review, ...]:
+    """Asks the API server about every verb and kind of the plans, and returns what it says no to.
 
-    Who may do everything is asked one question instead of a hundred. Raises
-    `KubeError` where the API server can't be asked.
+    Also about what couldn't be listed: what isn't seen may be somebody's, in a namespace that goes. Who may
+    do everything is asked one question instead of a hundred. Raises `KubeError` where the API server can't be asked.
     """
     if (await client.may_i("*", EVERYTHING)).allowed:
         return ()
-    questions = [
+    questions = {
         (verb, resource, namespace)
-        for verb, kind, namespace in sorted(rights(plan))
+        for plan in plans
+        for verb, kind, namespace in rights(plan)
         if (resource := client.discovery.find(*kind)) is not None
-    ]
-    reviews = await asyncio.gather(*(client.may_i(*question) for question in questions))
+    }
+    unseen = {unreadable.what for unreadable in survey.unreadable}
+    for resource in client.discovery.resources:
+        if str(resource) in unseen:
+            questions |= {(verb, resource, "") for verb in _unseen(resource.group_kind)}
+    reviews = await asyncio.gather(*(client.may_i(*question) for question in sorted(questions)))
     return tuple(review for review in reviews if not review.allowed)
 
 
 def rights(plan: Plan) -> frozenset[tuple[str, tuple[str, str], str]]:
     """What it takes to carry a plan out: verb, kind, and namespace, `""` where it takes the kind in all of them."""
     wanted: set[tuple[str, tuple[str, str], str]] = set()
+    going = plan.going
     for stage in plan.stages:
         for action in stage.actions:
-            verbs = ("delete", "get") if action.verb == "delete" else ("get", "patch")
+            verbs = {"get"}
+            if action.verb == "delete" or action.removes:
+                verbs.add("delete")
+            # Glasskube's finalizer is dropped from a package for an operator that doesn't do it in time.
+            if action.verb != "delete" or action.ref.group_kind in _PACKAGES:
+                verbs.add("patch")
             wanted |= {(verb, action.ref.group_kind, action.ref.namespace) for verb in verbs}
-    wanted |= {(verb, ref.group_kind, "") for ref in plan.going for verb in ("list", "watch")}
+        wanted |= {("delete", ref.group_kind, ref.namespace) for ref in _may_be_left(going, stage)}
+    wanted |= {(verb, ref.group_kind, "") for ref in going for verb in ("list", "watch")}
     wanted |= {("patch", NAMESPACE, "") for ref in plan.deletes if ref.group_kind == NAMESPACE}
     return frozenset(wanted)
+
+
+def _may_be_left(going: Mapping[Ref, Found], stage: Stage) -> Iterator[Ref]:
+    """What a chart has outside of its namespace, where that goes: if it goes first, nobody uninstalls the rest."""
+    namespaces = {c.found.ref.name for c in stage.consequences if c.found.ref.group_kind == NAMESPACE}
+    for consequence in stage.consequences:
+        if consequence.rule == "helm" and consequence.found.ref.namespace not in namespaces:
+            home, _ = release_of(going[consequence.because])
+            if home in namespaces:
+                yield consequence.found.ref
+
+
+_PACKAGES = frozenset(kind.group_kind for kind in facts.PACKAGE_KINDS)
+
+
+def _unseen(kind: tuple[str, str]) -> frozenset[str]:
+    """What it takes to deal with a kind that can't be listed, and of which nobody knows what there is."""
+    verbs = {"get", "list", "watch"}
+    own = {ref.group_kind for ref in inventory.every_object()} | {one.group_kind for one in facts.GLASSKUBE_KINDS}
+    if kind in own:
+        verbs.add("delete")
+    if kind in _PACKAGES or kind == NAMESPACE:
+        verbs.add("patch")
+    return frozenset(verbs)
 
 
 EVERYTHING = Resource("*", "*", "*", "*", namespaced=False)
 
 
-def role_for(reviews: Sequence[Review], user: str, name: str = "glasskube-purge") -> str:
-    """A ClusterRole that grants what is missing and its binding to the user, as YAML to be applied as it stands."""
+def role_for(reviews: Sequence[Review], user: str) -> str:
+    """A ClusterRole that grants what is missing and its binding to the user, as YAML to be applied as it stands.
+
+    Its name is made of its content: applied beside an earlier one it adds to it, and never takes its place.
+    """
     verbs: dict[tuple[str, str], set[str]] = {}
     for review in reviews:
         verbs.setdefault((review.group, review.resource), set()).add(review.verb)
     group = "rbac.authorization.k8s.io"
-    role = {
-        "apiVersion": f"{group}/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": name},
-        "rules": [
-            {"apiGroups": [api_group], "resources": [resource], "verbs": sorted(needed)}
-            for (api_group, resource), needed in sorted(verbs.items())
-        ],
-    }
+    rules = [
+        {"apiGroups": [_quoted(api_group)], "resources": [resource], "verbs": sorted(needed)}
+        for (api_group, resource), needed in sorted(verbs.items())
+    ]
+    name = f"glasskube-purge-{hashlib.sha256(f'{user} {rules}'.encode()).hexdigest()[:8]}"
+    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
     binding = {
         "apiVersion": f"{group}/v1",
         "kind": "ClusterRoleBinding",
@@ -190,6 +275,7 @@ def role_for(reviews: Sequence[Review], user: str, name: str = "glasskube-purge"
     }
     stream = StringIO()
     yaml = YAML()
+    yaml.width = 10_000
     yaml.dump_all([role, binding], stream)
     return stream.getvalue()
 
@@ -198,5 +284,11 @@ def _subject(user: str) -> dict[str, str]:
     prefix, _, rest = user.partition("system:serviceaccount:")
     if not prefix and rest.count(":") == 1:
         namespace, name = rest.split(":")
-        return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}
+        return {"kind": "ServiceAccount", "namespace": _quoted(namespace), "name": _quoted(name)}
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": _quoted(user)}
+
+
+def _quoted(text: str) -> str:
+    """A string that kubectl, which reads YAML 1.1, takes for nothing else: a user may be called `on`, or `0123`."""
+    quoted: str = DoubleQuotedScalarString(text)
+    return quoted

@@ -428,8 +428,8 @@ _PACKAGE_KINDS = frozenset(kind.group_kind for kind in facts.PACKAGE_KINDS)
 
 
 async def _read_whole(client: Client, objects: dict[Ref, Found], unreadable: list[Unreadable]) -> None:
-    """Replaces the metadata of what has to be read whole: the controllers, their Pods, the webhook configuration,
-    and CRDs that are being deleted, whose conditions say why they are still there."""
+    """Replaces the metadata of what has to be read whole: controllers, Pods of theirs and with volumes, the webhook
+    configuration, and CRDs that are being deleted, whose conditions say why they are still there."""
 
     async def controllers(group: str, kind: str, namespace: str) -> None:
         resource = client.discovery.find(group, kind)
@@ -454,8 +454,11 @@ async def _read_whole(client: Client, objects: dict[Ref, Found], unreadable: lis
     present = {ref.name for ref in objects if ref.group_kind == NAMESPACE}
     single = [f.ref for f in objects.values() if f.ref.group_kind == DEFINITION and f.terminating]
     single += [ref for ref in objects if ref == Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)]
+    # Who uses the volumes of packages: a claim in use doesn't go.
+    with_volumes = {ref.namespace for ref in objects if ref.group_kind == CLAIM} & package_namespaces(objects)
     await asyncio.gather(
         *(one(ref) for ref in single),
+        *(controllers(*POD, name) for name in with_volumes - {facts.NAMESPACE, facts.FLUX_NAMESPACE}),
         *(
             controllers(group, kind, namespace)
             for namespace in (facts.NAMESPACE, facts.FLUX_NAMESPACE)

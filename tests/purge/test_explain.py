@@ -91,10 +91,15 @@ def test_an_object_of_the_releases_is_said_to_be_in_them() -> None:
     assert any(line.startswith("named in release manifests of Glasskube: v0.26.1 and ") for line in evidence)
 
 
+def test_what_a_volume_loses_is_said() -> None:
+    evidence = of("", "PersistentVolumeClaim", "argo-cd-data", "argo-cd").evidence
+    assert any(line.startswith("no backup brings its data back: 20Gi") for line in evidence)
+
+
 def test_it_is_said_that_the_purge_would_not_begin() -> None:
-    refused = replace(PLAN, refusals=(Refusal("busy", "work is under way", "Wait."),))
+    refused = replace(PLAN, refusals=(Refusal("busy", "work is under way", "Wait.", ("a is running", "b, too")),))
     seen = SURVEY.objects[Ref("", "Namespace", "", facts.NAMESPACE)]
-    assert explain(SURVEY, refused, seen).refusals == ("work is under way",)
+    assert explain(SURVEY, refused, seen).refusals == ("work is under way: a is running, b, too",)
 
 
 @pytest.mark.parametrize("plan", [PLAN, decided(SURVEY, flux="keep"), decided(cluster("argo-cd", operator=False))])
