@@ -69,9 +69,10 @@ def _clean(record: Record) -> Iterator[RenderableType]:
 
 def _dry_run(record: Record) -> Iterator[RenderableType]:
     for code, message in record.warnings:
-        yield Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
-        if code == "server-refuses":
-            yield Paragraph(text("(may be for what would be gone by then)"), "  ", "  ")
+        if code == "server-refuses-yet":
+            yield Paragraph(text(message), following="  ")
+        else:
+            yield Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
     yield text("Dry run: nothing was changed.")
 
 
@@ -111,7 +112,10 @@ def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     yield from _rollback(record)
     yield from _left(record, wide=wide)
     if hint:
-        yield text(f"Next: {hint}")
+        said = text(f"Next: {hint}")
+        if "\n" in hint:  # to be copied as it stands: a line that was broken here would be another one
+            said.no_wrap, said.overflow = True, "ignore"
+        yield said
     yield from _facts(_way_back(record))
 
 
