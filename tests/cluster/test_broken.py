@@ -329,7 +329,9 @@ def test_helm_releases_that_nobody_uninstalls_go_by_consent_and_what_stays_is_li
     )
     before = install.installed(cluster, packages=packages)
     for name in ("helm-controller", "source-controller"):
-        install.scale(cluster, "flux-system", name, 0)
+        # By kubectl, as a person does: another field manager would be somebody who applied a Flux of their own.
+        cluster.kubectl("scale", "-n", "flux-system", f"deployment/{name}", "--replicas=0")
+        cluster.kubectl("wait", "-n", "flux-system", "pod", f"--selector=app={name}", "--for=delete", "--timeout=60s")
 
     first = unfinished(cluster, lambda result: "helm-controller is scaled to zero" in error(result))
     assert "kubectl scale -n flux-system deployment/helm-controller --replicas=1" in error(first)
@@ -338,6 +340,7 @@ def test_helm_releases_that_nobody_uninstalls_go_by_consent_and_what_stays_is_li
     second = purge(cluster, *PURGE, "--force-finalizers")
     assert second.returncode == 0, str(second)
     assert second.document["outcome"] == "clean"
+    assert second.document["flux"]["decision"] == "delete", second.document["flux"]
     stays = assert_only_what_is_listed_stays(cluster, before, second)
     assert {"ClusterRole /scanner-scanner", "StatefulSet shop/orders-postgres"} <= stays
 
