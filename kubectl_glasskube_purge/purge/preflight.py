@@ -36,7 +36,7 @@ def gitops(objects: Iterable[Found]) -> tuple[str, ...]:
     """Which Argo CD Application, Flux Kustomization or Helm release manages which of these objects."""
     managers: dict[str, list[Found]] = {}
     for found in objects:
-        if manager := managed_by(found):
+        if manager := managed_by(found) or _applied_by_argo(found):
             managers.setdefault(manager, []).append(found)
     return tuple(
         f"{manager} manages {members[0].ref.display}" + (f" and {len(members) - 1} more" if members[1:] else "")
@@ -57,6 +57,14 @@ def managed_by(found: Found) -> str:
         return f"Flux HelmRelease {labels.get(facts.FLUX_HELM_RELEASE_NAMESPACE_LABEL, '')}/{name}"
     if name := annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION):
         return f"Helm release {annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, '')}/{name}"
+    return ""
+
+
+def _applied_by_argo(found: Found) -> str:
+    """Argo CD by its field manager: tracking by its former default label, it leaves no other mark of its own."""
+    for manager in sorted(facts.ARGOCD_FIELD_MANAGERS.intersection(found.managers)):
+        instance = found.labels.get(facts.INSTANCE_OF_LABEL)
+        return f"Argo CD (field manager {manager}" + (f", {facts.INSTANCE_OF_LABEL}={instance})" if instance else ")")
     return ""
 
 

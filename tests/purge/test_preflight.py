@@ -107,6 +107,7 @@ def test_a_volume_holds_a_purge_up_only_where_a_pod_uses_it_that_stays() -> None
     [
         ({}, {facts.ARGOCD_TRACKING_ANNOTATION: "shop:apps/Deployment:a/b"}, (), "Argo CD Application shop"),
         ({facts.ARGOCD_INSTANCE_LABEL: "shop"}, {}, (), "Argo CD Application shop"),
+        ({"app.kubernetes.io/instance": "shop"}, {}, ("argocd-controller",), "Argo CD (field manager"),
         ({"app.kubernetes.io/instance": "shop"}, {}, ("kubectl",), ""),
         ({facts.FLUX_KUSTOMIZATION_LABEL: "a", facts.FLUX_KUSTOMIZATION_NAMESPACE_LABEL: "b"}, {}, (), "b/a"),
         ({}, {facts.HELM_RELEASE_NAME_ANNOTATION: "a", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: "b"}, (), "b/a"),
