@@ -69,8 +69,13 @@ def assert_all_runs_on(cluster: ControlPlane, before: dict[str, str], whom: str)
     assert len(found) == len(helm_releases(cluster))
     for one in found:
         assert "ownerReferences" not in one["metadata"]
-        assert install.has_condition(one, "Ready")
         assert not one["spec"].get("suspend")
+
+    def ready() -> bool | None:
+        # Flux's controllers started anew with the cluster, and look at everything once more.
+        return True if all(install.has_condition(one, "Ready") for one in cluster.api.list(*HELM_RELEASES)) else None
+
+    cluster.wait("the HelmReleases to be Ready under Flux", ready)
 
 
 @pytest.mark.parametrize("whom", ["helm", "flux"])
