@@ -9,6 +9,7 @@ be used without pytest is in `tests/cluster`.
 from __future__ import annotations
 
 import shutil
+import signal
 from collections.abc import Callable, Collection, Iterator
 
 import hypothesis
@@ -85,6 +86,17 @@ def assert_clean() -> Callable[..., None]:
         assert not left, "\n".join(["the cluster isn't as before:", *left])
 
     return check
+
+
+def pytest_configure() -> None:
+    """Lets the processes that tests start be interrupted, also where this one is not to be.
+
+    A shell makes what it starts in the background ignore SIGINT, and `nohup` SIGHUP. That is inherited; a handler
+    isn't.
+    """
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

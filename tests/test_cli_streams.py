@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,18 @@ with stoppable(record) as stop:
 """
 
 
+_running: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_runs_on() -> Iterator[None]:
+    """Ends what a test that failed has left running."""
+    yield
+    while _running:
+        with _running.pop() as process:
+            process.kill()
+
+
 def started(work: str, *before: str) -> subprocess.Popen[str]:
     program = PLAY.format(work="\n    ".join(work.strip().splitlines()), output="json")
     process = subprocess.Popen(
@@ -114,6 +127,7 @@ def started(work: str, *before: str) -> subprocess.Popen[str]:
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+    _running.append(process)
     assert process.stderr is not None
     assert process.stderr.readline() == "ready\n"
     return process
