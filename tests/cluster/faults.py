@@ -104,6 +104,8 @@ class Schedule:
     rate: float = 0.0
     """Share of requests that are hit, 0 to 1."""
     kinds: tuple[Kind, ...] = KINDS
+    unreadable: tuple[str, ...] = ()
+    """Ends of paths that nobody may read, whatever the API server says of anybody's rights."""
 
     def fault(self, request: Request, number: int) -> tuple[Kind | None, random.Random]:
         """What happens to a request that is asked for the `number`-th time, and the dice for how."""
@@ -303,6 +305,9 @@ class _Conversation:
         """Answers a request; returns what the API server said. Raises `_Broken` where the client gets a reset."""
         if not self._authenticated(request):
             await self._answer(401, "Unauthorized", "Unauthorized")
+            return None
+        if request.method == "GET" and request.path.endswith(self.faults.schedule.unreadable):
+            await self._answer(403, "Forbidden", f"{request.path} may not be listed")
             return None
         if fault == "429":
             await self._answer(429, "TooManyRequests", "the server has received too many requests", retry_after=1)

@@ -70,9 +70,14 @@ class HelmController:
         await asyncio.gather(
             self.releases.run(),
             self.charts.run(),
-            self.queue.run(),
+            self._work(),
             hold_lease(self.api, "flux-system", "helm-controller-leader-election"),
         )
+
+    async def _work(self) -> None:
+        """Looks at releases when all charts are known: one that isn't seen yet would count as not Ready."""
+        await self.charts.synced.wait()
+        await self.queue.run()
 
     def _release_changed(self, new: Object | None, old: Object | None) -> None:
         # A deletion raises the generation; a change of status, labels or finalizers doesn't and isn't looked at.
@@ -153,6 +158,9 @@ class HelmController:
         latest = (release["status"].get("history") or [{}])[0]
         stored = await self.api.get("v1", "Secret", f"sh.helm.release.v1.{name}.v1", namespace)
         if stored is not None and latest.get("configDigest") == digest and is_condition(release, "Released"):
+            if not is_condition(release, "Ready"):  # its chart wasn't for a while
+                released = next(one for one in release["status"]["conditions"] if one["type"] == "Released")
+                await self._conclude(release, "True", released["reason"], released["message"], {})
             return None
         if definition.fails_install:
             message = (
