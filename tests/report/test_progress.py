@@ -36,9 +36,15 @@ def rows(screen: Terminal) -> list[str]:
     return [line.rstrip() for line in screen.screen.display if line.strip()]
 
 
+def is_whole(screen: Terminal) -> bool:
+    """Whether a frame is to be seen from its first to its last line: it may arrive in pieces."""
+    starts = [re.match(r". (\w+)\b", line) for line in rows(screen)]
+    return [start[1] for start in starts if start and start[1] in STAGES] == list(STAGES)
+
+
 def test_every_stage_has_its_line_with_a_bar_and_its_count(play: Terminal) -> None:
     order(play, "go packages", "gone 7")
-    play.wait(lambda: "7/13" in play.text)
+    play.wait(lambda: "7/13" in play.text and is_whole(play))
     before, *stages = rows(play)
     assert before == "before"
     assert [re.findall(r"[a-z]+", line)[0] for line in stages] == list(STAGES)
@@ -50,17 +56,15 @@ def test_every_stage_has_its_line_with_a_bar_and_its_count(play: Terminal) -> No
 
 def test_who_is_waited_for_is_said_beneath_the_stage(play: Terminal) -> None:
     order(play, "go packages", "wait")
-    play.wait(lambda: "waits for" in play.text)
-    said = " ".join(" ".join(rows(play)).split())
-    assert "keeps finalizer finalizers.fluxcd.io; helm-controller has no ready Pod (4" in said
+    said = "keeps finalizer finalizers.fluxcd.io; helm-controller has no ready Pod (4"
+    play.wait(lambda: said in " ".join(" ".join(rows(play)).split()))
     order(play, "gone 1")
-    play.wait(lambda: "waits for" not in play.text)
-    assert len(rows(play)) == 1 + len(STAGES)
+    play.wait(lambda: "waits for" not in play.text and is_whole(play) and len(rows(play)) == 1 + len(STAGES))
 
 
 def test_what_is_said_meanwhile_stands_above_and_stays(play: Terminal) -> None:
     order(play, "go packages", "say first", "log second", "say third")
-    play.wait(lambda: "third" in play.text)
+    play.wait(lambda: "third" in play.text and is_whole(play))
     assert rows(play)[:4] == ["before", "Note: first", "second", "Note: third"]
     assert len(rows(play)) == 4 + len(STAGES)
 
