@@ -303,7 +303,7 @@ def _container(container: Document) -> Iterator[str]:
     where = f"container {container.get('name')} with "
     yield from (where + what for what in _beyond(container, _CONTAINER, ""))
     image = str(container.get("image") or "")
-    if _repository(image) not in _IMAGES:
+    if inventory.split_image(image)[0] not in _IMAGES:
         yield f"{where}the image {image}"
     command = container.get("command") or []
     if command not in _COMMANDS:
@@ -334,13 +334,6 @@ def _security(context: Document) -> Iterator[str]:
         if values is not None:
             yield from _other(context.get(field), values, f"securityContext.{field}")
     yield from _beyond(context.get("capabilities") or {}, ("drop",), "securityContext.capabilities.")
-
-
-def _repository(image: str) -> str:
-    """An image without tag and digest."""
-    named = image.partition("@")[0]
-    path, separator, tag = named.rpartition(":")
-    return path if separator and "/" not in tag else named
 
 
 # -- what the API server calls, and what is called

@@ -154,13 +154,18 @@ def version_of_image(image: str) -> str | None:
     image that isn't the operator's. The registry doesn't matter: mirrors are
     ordinary in clusters without internet access.
     """
-    named, _, _ = image.partition("@")
-    path, separator, tag = named.rpartition(":")
-    if not separator or "/" in tag:
-        return None
+    path, tag = split_image(image)
     if path.rpartition("/")[2] != facts.OPERATOR_IMAGE.rpartition("/")[2]:
         return None
     return tag if is_version(tag) else None
+
+
+def split_image(image: str) -> tuple[str, str]:
+    """An image reference without tag and digest, and its tag, `""` where it has none."""
+    named = image.partition("@")[0]
+    path, separator, tag = named.rpartition(":")
+    # What follows the last colon may be a registry's port and the path behind it.
+    return (path, tag) if separator and "/" not in tag else (named, "")
 
 
 @dataclass(frozen=True)

@@ -206,7 +206,7 @@ def flux_versions(installed: str) -> Mapping[str, frozenset[str]]:
 def _tag(deployment: Found) -> str:
     """The tag of a controller's image, `""` where there is none."""
     for container in deployment.get("spec", "template", "spec", "containers") or ():
-        path, _, tag = str(container.get("image") or "").partition("@")[0].rpartition(":")
+        path, tag = inventory.split_image(str(container.get("image") or ""))
         if path.rpartition("/")[2] == deployment.ref.name:
             return tag
     return ""
