@@ -47,6 +47,8 @@ PACKAGE_INFO = Kind(GROUP, "PackageInfo", "packageinfos")
 PACKAGE_REPOSITORY = Kind(GROUP, "PackageRepository", "packagerepositories")
 """Cluster-scoped, from v0.5.0 on."""
 PACKAGE_KINDS = (PACKAGE, CLUSTER_PACKAGE)
+PACKAGE_GROUP_KINDS = tuple(kind.group_kind for kind in PACKAGE_KINDS)
+"""The same as an object's `Ref` names its kind."""
 GLASSKUBE_KINDS = (PACKAGE, CLUSTER_PACKAGE, PACKAGE_INFO, PACKAGE_REPOSITORY)
 
 PACKAGE_FINALIZER = "packages.glasskube.dev/packageDeletion"

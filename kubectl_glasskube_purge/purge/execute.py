@@ -66,9 +66,6 @@ ObjectOutcome = Literal[
 ]
 
 
-_PACKAGES = frozenset(kind.group_kind for kind in facts.PACKAGE_KINDS)
-
-
 @dataclass(frozen=True)
 class Limits:
     """How long to wait, in seconds."""
@@ -319,7 +316,7 @@ async def _ask_again(run: _Run, stage: Stage) -> None:
         if action.ref.group_kind == DEFINITION and (kind := run.survey.defines.get(action.ref.name))
     }
     if any(action.ref == run.survey.operator.ref for action in stage.deletes):
-        kinds |= _PACKAGES
+        kinds.update(facts.PACKAGE_GROUP_KINDS)
     if takes_flux:
         now = await look(run.client)
     elif namespaces or kinds:
@@ -383,7 +380,7 @@ def _unplanned(run: _Run, action: Action, now: Survey) -> tuple[Found, ...]:
     """
     kinds: tuple[tuple[str, str], ...] = ()
     if action.ref == run.survey.operator.ref:
-        kinds = tuple(_PACKAGES)
+        kinds = facts.PACKAGE_GROUP_KINDS
     elif action.ref.group_kind == DEFINITION:
         kinds = (now.defines.get(action.ref.name, ("", "")),)
     elif action.ref.group_kind == NAMESPACE:
@@ -549,7 +546,7 @@ async def _delete(run: _Run, stage: Stage, action: Action) -> tuple[Action, erro
         if run.tracked[action.found.uid].gone or action.found.terminating:
             return None
         try:
-            orphan = bool(run.plan.keep_packages) and action.ref.group_kind in _PACKAGES
+            orphan = bool(run.plan.keep_packages) and action.ref.group_kind in facts.PACKAGE_GROUP_KINDS
             propagation: Propagation = "Orphan" if orphan else "Background"
             answer = await run.client.delete(action.ref, uid=action.found.uid, propagation=propagation)
         except errors.WebhookUnreachable as error:

@@ -180,10 +180,12 @@ def orphans(survey: Survey) -> tuple[Found, ...]:
     """
     if any(facts.GROUP in unreadable.what for unreadable in survey.unreadable):
         return ()
-    kinds = {kind.group_kind for kind in facts.PACKAGE_KINDS}
     return tuple(
         found
         for _, found in sorted(survey.objects.items())
         if found.owners
-        and all((owner.group, owner.kind) in kinds and owner.uid not in survey.existing for owner in found.owners)
+        and all(
+            (owner.group, owner.kind) in facts.PACKAGE_GROUP_KINDS and owner.uid not in survey.existing
+            for owner in found.owners
+        )
     )

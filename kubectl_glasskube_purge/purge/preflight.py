@@ -223,7 +223,7 @@ def rights(plan: Plan) -> frozenset[tuple[str, tuple[str, str], str]]:
             if action.verb == "delete" or action.removes:
                 verbs.add("delete")
             # Glasskube's finalizer is dropped from a package for an operator that doesn't do it in time.
-            if action.verb != "delete" or action.ref.group_kind in _PACKAGES:
+            if action.verb != "delete" or action.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
                 verbs.add("patch")
             wanted |= {(verb, action.ref.group_kind, action.ref.namespace) for verb in verbs}
         wanted |= {("delete", ref.group_kind, ref.namespace) for ref in _may_be_left(going, stage)}
@@ -242,16 +242,13 @@ def _may_be_left(going: Mapping[Ref, Found], stage: Stage) -> Iterator[Ref]:
                 yield consequence.found.ref
 
 
-_PACKAGES = frozenset(kind.group_kind for kind in facts.PACKAGE_KINDS)
-
-
 def _unseen(kind: tuple[str, str]) -> frozenset[str]:
     """What it takes to deal with a kind that can't be listed, and of which nobody knows what there is."""
     verbs = {"get", "list", "watch"}
     own = {ref.group_kind for ref in inventory.every_object()} | {one.group_kind for one in facts.GLASSKUBE_KINDS}
     if kind in own:
         verbs.add("delete")
-    if kind in _PACKAGES or kind == NAMESPACE:
+    if kind in facts.PACKAGE_GROUP_KINDS or kind == NAMESPACE:
         verbs.add("patch")
     return frozenset(verbs)
 

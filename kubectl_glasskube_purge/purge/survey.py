@@ -404,11 +404,11 @@ def _is_packaged(found: Found) -> bool:
 
 def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
     """Namespaces that go with a package, or that hold what packages installed."""
-    packages = {f.uid for f in objects.values() if f.ref.group_kind in _PACKAGE_KINDS}
+    packages = {f.uid for f in objects.values() if f.ref.group_kind in facts.PACKAGE_GROUP_KINDS}
     names = {
         found.ref.name if found.ref.group_kind == NAMESPACE else found.ref.namespace
         for found in objects.values()
-        if found.owned_by(packages) or found.ref.group_kind in _PACKAGE_KINDS
+        if found.owned_by(packages) or found.ref.group_kind in facts.PACKAGE_GROUP_KINDS
     }
     targets = {
         str(found.get("spec", "targetNamespace") or "")
@@ -422,9 +422,6 @@ def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
         if found.ref.group_kind == NAMESPACE and facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
     }
     return frozenset(names | targets | made) - {""}
-
-
-_PACKAGE_KINDS = frozenset(kind.group_kind for kind in facts.PACKAGE_KINDS)
 
 
 async def _read_whole(client: Client, objects: dict[Ref, Found], unreadable: list[Unreadable]) -> None:
@@ -574,7 +571,7 @@ def _version(objects: Mapping[Ref, Found], operator: Controller) -> Version:
 
 
 def _packages(objects: Mapping[Ref, Found]) -> tuple[Package, ...]:
-    found = [f for f in objects.values() if f.ref.group_kind in _PACKAGE_KINDS]
+    found = [f for f in objects.values() if f.ref.group_kind in facts.PACKAGE_GROUP_KINDS]
     infos = [f for f in objects.values() if f.ref.group_kind == facts.PACKAGE_INFO.group_kind]
     by_name = {(f.ref.namespace, f.ref.name): f.ref for f in found}
     return tuple(_package(f, infos, by_name) for f in sorted(found, key=lambda f: f.ref))

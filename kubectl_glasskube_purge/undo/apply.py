@@ -305,8 +305,8 @@ def _is_ready(deployment: Found) -> bool:
 
 def _refuse_stopped(run: _Run, seen: Mapping[Ref, Found]) -> None:
     """Without an operator its webhook answers nobody, and no package can be created."""
-    packages = {kind.group_kind for kind in facts.PACKAGE_KINDS}
-    wanted = any(action.ref.group_kind in packages for stage in run.restore.plan.stages for action in stage.actions)
+    actions = (action for stage in run.restore.plan.stages for action in stage.actions)
+    wanted = any(action.ref.group_kind in facts.PACKAGE_GROUP_KINDS for action in actions)
     for ref, found in seen.items():
         if ref.name == facts.OPERATOR_DEPLOYMENT and found.get("spec", "replicas") == 0 and wanted:
             raise Stopped(
@@ -341,7 +341,7 @@ async def _until_answering(run: _Run, stage: Stage) -> None:
 
 async def _until_installed(run: _Run, stage: Stage) -> None:
     """Waits until the packages are Ready, or say for good that they failed."""
-    kinds = [kind.group_kind for kind in facts.PACKAGE_KINDS]
+    kinds = facts.PACKAGE_GROUP_KINDS
     await _until_conditions(run, stage, kinds, PACKAGE_PATIENCE, settled_after=SETTLED_AFTER)
 
 

@@ -248,8 +248,7 @@ def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: 
     suspended = [
         entry
         for entry in entries
-        if entry.ref.group_kind in {kind.group_kind for kind in facts.PACKAGE_KINDS}
-        and (entry.document.get("spec") or {}).get("suspend")
+        if entry.ref.group_kind in facts.PACKAGE_GROUP_KINDS and (entry.document.get("spec") or {}).get("suspend")
     ]
     if suspended:
         names = plural(len(suspended), "suspended package")
