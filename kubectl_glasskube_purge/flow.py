@@ -18,7 +18,7 @@ from kubectl_glasskube_purge import flow_undo
 from kubectl_glasskube_purge.glasskube import inventory
 from kubectl_glasskube_purge.glasskube.facts import AUTOUPDATER, FLUX_NAMESPACE, NAMESPACE
 from kubectl_glasskube_purge.glasskube.release import Resolved, Sources, resolve
-from kubectl_glasskube_purge.kube.client import Client, Review
+from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.errors import (
     Conflict,
@@ -211,20 +211,18 @@ async def _missing_rights(client: Client, request: Request, found: Survey, decid
         user = await client.who_am_i()
     except KubeError:
         user = "<the user>"
-    kinds = sorted({f"{review.resource}{'.' + review.group if review.group else ''}" for review in missing})
+    verbs: dict[str, set[str]] = {}
+    for review in missing:
+        verbs.setdefault(review.kind, set()).add(review.verb)
     role = preflight.role_for(missing, user)
     return [
         Refusal(
             "rights",
-            f"you ({user}) lack rights on {plural(len(kinds), 'kind')} of objects",
+            f"you ({user}) lack rights on {plural(len(verbs), 'kind')} of objects",
             f"An admin can grant them: kubectl apply -f - <<'EOF'\n{role}EOF",
-            details=tuple(f"{kind}: {', '.join(_verbs(missing, kind))}" for kind in kinds),
+            details=tuple(f"{kind}: {', '.join(sorted(verbs[kind]))}" for kind in sorted(verbs)),
         )
     ]
-
-
-def _verbs(missing: Collection[Review], kind: str) -> list[str]:
-    return sorted({r.verb for r in missing if f"{r.resource}{'.' + r.group if r.group else ''}" == kind})
 
 
 async def look(request: Request, record: Record) -> None:

@@ -164,6 +164,11 @@ class Review:
     allowed: bool
     reason: str = ""
 
+    @property
+    def kind(self) -> str:
+        """What it is about, as kubectl names a resource: `deployments.apps`."""
+        return f"{self.resource}.{self.group}" if self.group else self.resource
+
 
 class Client:
     """Speaks to one API server through one connection. Lives as long as the connection."""
