@@ -23,7 +23,7 @@ from kubectl_glasskube_purge.kube.wording import displayed
 
 from .claim import Claim
 from .ownership import release_of
-from .survey import CLAIM, JOB, NAMESPACE, POD, Package, Survey
+from .survey import CLAIM, JOB, NAMESPACE, POD, Survey
 
 if TYPE_CHECKING:
     from .plan import Plan, Stage
@@ -93,33 +93,21 @@ def _packages(survey: Survey) -> Iterator[str]:
     if not survey.operator.running:
         return
     for package in survey.packages:
-        if package.found.terminating or package.suspended or package.failed or _was_installed(package):
+        wanted = str(package.found.get("spec", "packageInfo", "version") or "")
+        installed = str(package.found.get("status", "version") or "")
+        # The operator writes the version into the status only when it has been through with it. A package that says
+        # Pending later waits for its Pods to be ready again: a node was restarted, or a container crashes. Nothing of
+        # that is cut off by a purge.
+        been_through = bool(installed) and installed == wanted
+        if package.found.terminating or package.suspended or package.failed or been_through:
             continue
-        update = _update_under_way(package)
+        update = f"from {installed} to {wanted}" if wanted and installed else ""
         if package.ready and update:
             # The condition is still that of the version before: the operator hasn't looked at the new one yet.
             yield f"{package.ref.display} is being updated {update}"
         elif not package.ready and _minutes(package.since, survey.taken) < STUCK_AFTER:
             what = f"updated {update}" if update else "installed"
             yield f"{package.ref.display} is being {what} ({package.message or package.status or 'no status yet'})"
-
-
-def _update_under_way(package: Package) -> str:
-    """`from v1 to v2` where another version is wanted than is installed; `""` where it isn't, or nothing tells."""
-    wanted = str(package.found.get("spec", "packageInfo", "version") or "")
-    installed = str(package.found.get("status", "version") or "")
-    return f"from {installed} to {wanted}" if wanted and installed and wanted != installed else ""
-
-
-def _was_installed(package: Package) -> bool:
-    """Whether the operator has been through with the version that is wanted.
-
-    It writes that version into the status only then. A package that says Pending
-    later waits for its Pods to be ready again: a node was restarted, or a
-    container crashes. Nothing of that is cut off by a purge.
-    """
-    version = package.found.get("status", "version")
-    return bool(version) and version == package.found.get("spec", "packageInfo", "version")
 
 
 STUCK_AFTER = 10.0
