@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -323,6 +323,7 @@ CHECKS: tuple[Callable[[Survey, Iterable[Found]], Iterator[Evidence]], ...] = (
 # -- what belongs to whom
 
 
+@lru_cache(maxsize=2)
 def packaged(survey: Survey) -> Mapping[Ref, Consequence]:
     """Everything that the packages own or their charts installed; not what merely lives in a namespace of theirs,
     or is an instance of a CRD of theirs: that may be anybody's."""
@@ -453,8 +454,11 @@ def unseen_in_namespaces(survey: Survey) -> str:
     Metrics are computed when asked for, never stored. Where an API's server doesn't answer at all, Kubernetes
     itself ends no namespace.
     """
-    hidden = (one for one in survey.unreadable if one.kind and one.namespaced)
-    return some(one.what for one in hidden if one.kind and not one.kind[0].endswith("metrics.k8s.io"))
+    return some(
+        one.what
+        for one in survey.unreadable
+        if one.kind and one.namespaced and not one.kind[0].endswith("metrics.k8s.io")
+    )
 
 
 def strangers(survey: Survey, namespace: str, core: Mapping[Ref, Consequence]) -> tuple[Found, ...]:

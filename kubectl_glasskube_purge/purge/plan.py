@@ -216,7 +216,7 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
         lost=_lost(survey, going),
         warnings=(*_warnings(survey, going), *_stuck_already(survey, going), *_never_finalized(survey, going, stages)),
         keep_packages=mode,
-        refusals=_refusals(survey, options, verdict, protected, stages),
+        refusals=_refusals(survey, options, verdict, protected, stages, going),
     )
 
 
@@ -262,12 +262,11 @@ def _refusals(
     options: Options,
     verdict: guard.FluxVerdict,
     protected: Mapping[Ref, guard.Protection],
-    stages: Iterable[Stage],
+    stages: Collection[Stage],
+    going: Collection[Ref],
 ) -> tuple[Refusal, ...]:
-    stages = tuple(stages)
     deletes = [action for stage in stages for action in stage.deletes]
     followers = [consequence.found for stage in stages for consequence in stage.consequences]
-    going = {action.ref for action in deletes} | {found.ref for found in followers}
     return tuple(
         refusal
         for refusal in (
