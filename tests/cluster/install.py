@@ -270,7 +270,10 @@ def install_package(cluster: ControlPlane, kind: str, name: str, namespace: str 
 
 
 def install_packages(cluster: ControlPlane, packages: Sequence[WantedPackage] = TEN_PACKAGES) -> None:
-    """Creates packages, the default is `TEN_PACKAGES`, and waits until all and their dependencies are Ready."""
+    """Creates packages, the default is `TEN_PACKAGES`, and waits until all and their dependencies are Ready.
+
+    And until their Jobs have ended: nothing changes by itself afterwards.
+    """
     for one in packages:
         if one.namespace:
             ensure_namespace(cluster, one.namespace)
@@ -278,6 +281,10 @@ def install_packages(cluster: ControlPlane, packages: Sequence[WantedPackage] = 
     for one in packages:
         if not one.suspend:
             wait_ready(cluster, one.kind, one.name, one.namespace)
+    # A package of plain manifests is Ready while its Job runs, whose end is written later.
+    head = {"apiVersion": "batch/v1", "kind": "Job"}
+    jobs = cluster.api.list(*head.values(), labelSelector="app.kubernetes.io/managed-by=glasskube")
+    _wait_for_workloads(cluster, [{**job, **head} for job in jobs])
 
 
 def _accepted(cluster: ControlPlane, wanted: WantedPackage) -> Object | None:
