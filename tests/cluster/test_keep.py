@@ -9,6 +9,7 @@ from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump
 from tests.cluster.faults import faults
 from tests.cluster.plugin import Result, purge, start_purge
+from tests.cluster.test_crash import SHARES, sweep
 from tests.cluster.test_purge import report
 
 HELM_RELEASES = ("helm.toolkit.fluxcd.io/v2", "HelmRelease")
@@ -123,11 +124,9 @@ def test_an_interrupted_hand_over_never_ends_in_an_uninstall(cluster: ControlPla
 @pytest.mark.crash
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("whom", ["helm", "flux"])
-def test_no_crash_point_of_a_hand_over_ends_in_an_uninstall(cluster: ControlPlane, whom: str) -> None:
-    change = 1
-    while hand_over_killed(cluster, whom, change):
-        change += 1
-    assert change > len(PACKAGES) * 5
+@pytest.mark.parametrize("share", SHARES)
+def test_no_crash_point_of_a_hand_over_ends_in_an_uninstall(cluster: ControlPlane, whom: str, share: int) -> None:
+    assert sweep(share, lambda change: hand_over_killed(cluster, whom, change)) > len(PACKAGES)
 
 
 def test_flux_stays_with_what_is_handed_over_to_it(cluster: ControlPlane) -> None:

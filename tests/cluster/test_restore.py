@@ -19,6 +19,7 @@ from tests.cluster.dump import Dump, difference
 from tests.cluster.faults import faults
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.restored import comparable, not_ready
+from tests.cluster.test_crash import SHARES, sweep
 
 MISREAD = {
     "yes": "on",
@@ -173,13 +174,15 @@ def test_a_restore_that_was_killed_ends_in_the_same_state_when_run_again(
 
 @pytest.mark.crash
 @pytest.mark.timeout(3600)
-def test_every_crash_point_of_a_restore_ends_in_the_same_state(cluster: ControlPlane, tmp_path: Path) -> None:
+@pytest.mark.parametrize("share", SHARES)
+def test_every_crash_point_of_a_restore_ends_in_the_same_state(
+    cluster: ControlPlane, tmp_path: Path, share: int
+) -> None:
     was = purged(cluster, packages=PACKAGES)
     file = was.file(tmp_path)
-    change = 1
-    while restore_killed(cluster, was, file, change):
-        change += 1
-    assert change > was.backup.count("\n---\n"), "every document is a change"
+    points = sweep(share, lambda change: restore_killed(cluster, was, file, change))
+    documents = was.backup.count("\n---\n")
+    assert points >= documents // len(SHARES), "every document is a change"
 
 
 def test_what_exists_is_left_alone_and_single_objects_can_be_had_by_name(cluster: ControlPlane, tmp_path: Path) -> None:
