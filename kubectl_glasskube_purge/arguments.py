@@ -20,6 +20,9 @@ from .options import Command, Option
 class UsageError(Exception):
     """The command line makes no sense. Exit code 2."""
 
+    command = ""
+    """Whose help says how it is written."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -68,6 +71,14 @@ def read(words: Sequence[str], commands: Mapping[str, Command]) -> Line:
     command = commands[split.command]
     if any(one.option.name == "--help" for one in split.given):
         return Line(command, {"--help": ("true",)})
+    try:
+        return _line(split, command)
+    except UsageError as error:
+        error.command = command.name
+        raise
+
+
+def _line(split: _Split, command: Command) -> Line:
     if split.mistake is not None:
         raise split.mistake
     values: dict[str, tuple[str, ...]] = {}

@@ -23,7 +23,7 @@ def run(words: Sequence[str]) -> int:
     try:
         line = read(words, COMMANDS)
     except UsageError as error:
-        return _usage(str(error))
+        return _usage(str(error), error.command)
     if line.has("--help"):
         sys.stdout.write(usage.usage(line.command, COMMANDS))
         return 0

@@ -224,6 +224,13 @@ def test_a_usage_error_is_2_says_where_to_look_and_asks_no_cluster(setup: Setup,
     assert setup.api.seen == []
 
 
+def test_the_help_that_is_named_is_the_commands(setup: Setup) -> None:
+    done = setup.run("verify", "--yes")
+    assert (
+        done.stderr == "error: unknown flag: --yes for verify\nSee 'kubectl glasskube purge verify --help' for usage.\n"
+    )
+
+
 # -- what nobody foresaw
 
 
