@@ -204,7 +204,8 @@ def _after_waiting(refusals: Iterable[Refusal], request: Request) -> list[Refusa
 async def _missing_rights(client: Client, request: Request, found: Survey, decided: Plan) -> list[Refusal]:
     # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
     seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
-    missing = await preflight.missing_rights(client, found, decided, seeing)
+    forcing = request.options.force_finalizers
+    missing = await preflight.missing_rights(client, found, decided, seeing, force_finalizers=forcing)
     if not missing:
         return []
     try:

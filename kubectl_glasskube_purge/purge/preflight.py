@@ -22,6 +22,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed
 
 from .claim import Claim
+from .held import foreign_finalizers
 from .ownership import release_of
 from .survey import CLAIM, JOB, NAMESPACE, POD, Survey
 
@@ -179,7 +180,9 @@ def claimed_by(survey: Survey) -> str:
 # -- what the user may do
 
 
-async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[Review, ...]:
+async def missing_rights(
+    client: Client, survey: Survey, *plans: Plan, force_finalizers: bool = False
+) -> tuple[Review, ...]:
     """Asks the API server about every verb and kind of the plans, and returns what it says no to.
 
     Also about what couldn't be listed: what isn't seen may be somebody's, in a namespace that goes. Who may
@@ -190,7 +193,7 @@ async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[
     questions = {
         (verb, resource, namespace)
         for plan in plans
-        for verb, kind, namespace in rights(plan)
+        for verb, kind, namespace in rights(plan, force_finalizers=force_finalizers)
         if (resource := client.discovery.find(*kind)) is not None
     }
     unseen = {unreadable.what for unreadable in survey.unreadable}
@@ -201,8 +204,11 @@ async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[
     return tuple(review for review in reviews if not review.allowed)
 
 
-def rights(plan: Plan) -> frozenset[tuple[str, tuple[str, str], str]]:
-    """What it takes to carry a plan out: verb, kind, and namespace, `""` where it takes the kind in all of them."""
+def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[tuple[str, tuple[str, str], str]]:
+    """What it takes to carry a plan out: verb, kind, and namespace, `""` where it takes the kind in all of them.
+
+    With `force_finalizers`, also to drop the finalizers of others.
+    """
     wanted: set[tuple[str, tuple[str, str], str]] = set()
     going = plan.going
     for stage in plan.stages:
@@ -217,6 +223,8 @@ def rights(plan: Plan) -> frozenset[tuple[str, tuple[str, str], str]]:
         wanted |= {("delete", ref.group_kind, ref.namespace) for ref in _may_be_left(going, stage)}
     wanted |= {(verb, ref.group_kind, "") for ref in going for verb in ("list", "watch")}
     wanted |= {("patch", NAMESPACE, "") for ref in plan.deletes if ref.group_kind == NAMESPACE}
+    if force_finalizers:
+        wanted |= {("patch", ref.group_kind, ref.namespace) for ref in going if foreign_finalizers(going[ref])}
     return frozenset(wanted)
 
 

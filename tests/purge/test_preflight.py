@@ -139,6 +139,17 @@ def test_what_may_have_to_be_patched_is_asked_for_before_it_has_to() -> None:
     assert {"get", "patch", "delete"} <= release
 
 
+def test_whoever_consents_to_drop_finalizers_of_others_has_to_be_allowed_to() -> None:
+    calm = cluster("argo-cd")
+    (held,) = (one for one in calm.of_kind(("apps", "Deployment")) if one.ref.namespace == "argo-cd")
+    objects = {**calm.objects, held.ref: replace(held, finalizers=("example.com/backup",))}
+    survey = compose(objects, listed={}, defines=calm.defines, uids={one.uid for one in objects.values()})
+    decided = plan(survey, Options(force_finalizers=True))
+    right = ("patch", ("apps", "Deployment"), "argo-cd")
+    assert right in preflight.rights(decided, force_finalizers=True)
+    assert right not in preflight.rights(decided)
+
+
 def test_what_a_chart_may_leave_outside_of_its_namespace_is_deleted_by_name() -> None:
     marks = {facts.HELM_RELEASE_NAME_ANNOTATION: "argo-cd-argo-cd", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: "argo-cd"}
     role = found("rbac.authorization.k8s.io", "Role", "leader", "kube-system", annotations=marks)
