@@ -37,7 +37,7 @@ from kubectl_glasskube_purge.purge.claim import Claimed, claimed
 from kubectl_glasskube_purge.purge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.plan import BUSY, STAGES, Options, Plan, Refusal, plan, stayed_after_all
 from kubectl_glasskube_purge.purge.survey import Survey, Version, survey
-from kubectl_glasskube_purge.purge.verify import Verification, verify
+from kubectl_glasskube_purge.purge.verify import Verification, explained, verify
 from kubectl_glasskube_purge.report import names
 from kubectl_glasskube_purge.report.document import Record
 from kubectl_glasskube_purge.session import NOBODY_TO_ASK, Screen, connected, new_record, refused, stoppable
@@ -230,7 +230,7 @@ async def look(request: Request, record: Record) -> None:
     """`verify`: what of Glasskube is in the cluster. Changes nothing. Raises `KubeError`."""
     async with connected(request.flags, record) as client:
         found = await _survey(client, request, record)
-        record.verification = verify(found)
+        record.verification = explained(verify(found), plan(found, request.options))
         record.outcome = "clean" if record.verification.clean else "incomplete"
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -71,3 +71,13 @@ _OWN_KINDS = frozenset(kind.group_kind for kind in facts.GLASSKUBE_KINDS)
 
 def _left(found: Found, survey: Survey) -> Leftover:
     return Leftover(found.ref, reason(found, survey) if found.terminating else JUST_EXISTS, found.uid)
+
+
+def explained(verification: Verification, plan: Plan) -> Verification:
+    """The same, where what a purge by this plan keeps is told with the reason for it."""
+    why = {kept.ref: f"a purge keeps it: {kept.why}" for kept in plan.kept}
+    leftovers = tuple(
+        replace(left, why=why.get(left.ref, left.why)) if left.why == JUST_EXISTS else left
+        for left in verification.leftovers
+    )
+    return replace(verification, leftovers=leftovers)
