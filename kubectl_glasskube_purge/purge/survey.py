@@ -252,7 +252,8 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
     """Looks again at all instances of some kinds, and at all that is in some namespaces. Nothing else is in it.
 
     What is served is what the last survey found. A kind that can't be listed
-    ends up in `unreadable`.
+    ends up in `unreadable`. An owner that wasn't looked at counts as existing,
+    but for Glasskube's own kinds: whoever looks again has seen those go.
     """
     objects: dict[Ref, Found] = {}
     unreadable: list[Unreadable] = []
@@ -271,11 +272,16 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
     wanted = [(resource, "") for resource in resources if resource.group_kind in kinds]
     wanted += [(resource, namespace) for resource in resources if resource.namespaced for namespace in namespaces]
     await asyncio.gather(*(read(*question) for question in wanted))
+    looked_at = {resource.group_kind for resource, _ in wanted} | {kind.group_kind for kind in facts.GLASSKUBE_KINDS}
+    owners = {owner for found in objects.values() for owner in found.owners}
     return compose(
         objects,
         listed={},
         defines={str(resource): resource.group_kind for resource in resources},
-        uids=[found.uid for found in objects.values()],
+        uids=[
+            *(found.uid for found in objects.values()),
+            *(owner.uid for owner in owners if (owner.group, owner.kind) not in looked_at),
+        ],
         unreadable=unreadable,
     )
 

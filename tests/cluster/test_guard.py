@@ -12,6 +12,14 @@ from tests.cluster.faults import faults
 from tests.cluster.plugin import purge
 from tests.cluster.test_purge import report
 
+PURGE = ("--offline", "--yes", "-o", "json")
+
+ROLE = {
+    "apiVersion": "rbac.authorization.k8s.io/v1",
+    "kind": "ClusterRole",
+    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
+}
+
 
 def helm_release(name: str, namespace: str) -> dict[str, Any]:
     """A HelmRelease as a user writes it; suspended, so that nothing has to be fetched."""
@@ -254,4 +262,48 @@ def test_flux_is_judged_anew_by_every_run(cluster: ControlPlane, assert_clean: C
     last = purge(cluster, "--offline", "--yes", "-o", "json")
     assert last.returncode == 0, last
     assert report(last)["flux"]["decision"] == "delete"
+    assert_clean(cluster, before)
+
+
+def test_what_came_into_glasskubes_namespace_meanwhile_is_not_taken_along(
+    cluster: ControlPlane, assert_clean: Callable[..., None]
+) -> None:
+    """Nor if its owner is cluster-wide, and so nothing that the second look at the namespace has seen."""
+    before = install.installed(cluster)
+    role = cluster.api.create({**ROLE, "metadata": {"name": "theirs"}})
+    owner = {key: role[key] for key in ("apiVersion", "kind")} | {key: role["metadata"][key] for key in ("name", "uid")}
+    mine = {
+        "apiVersion": "v1",
+        "kind": "ConfigMap",
+        "metadata": {"name": "mine", "namespace": install.NAMESPACE, "ownerReferences": [owner]},
+    }
+
+    with faults(cluster) as proxy:
+        proxy.after_change(1, lambda: cluster.api.create(mine) and None, last=False)
+        stopped = purge(cluster, *PURGE, env={"KUBECONFIG": str(proxy.kubeconfig)})
+
+    assert stopped.returncode == 5, stopped
+    assert report(stopped)["error"]["code"] == "appeared-meanwhile"
+    assert "configmap/mine" in stopped.document["error"]["message"]
+
+    again = purge(cluster, *PURGE)
+    assert again.returncode == 0, again
+    kept = {(one["kind"], one["name"]) for one in report(again)["kept"]}
+    assert {("ConfigMap", "mine"), ("Namespace", install.NAMESPACE)} <= kept
+    found = purge(cluster, "verify", "-o", "json")
+    assert found.returncode == 5, found
+    (left,) = report(found)["leftovers"]
+    assert (left["kind"], left["name"]) == ("Namespace", install.NAMESPACE)
+    assert left["why"].startswith("a purge keeps it: holds what isn't Glasskube's: configmap/mine")
+    there = cluster.api.get("v1", "ConfigMap", "mine", install.NAMESPACE)
+    assert there is not None
+    assert "deletionTimestamp" not in there["metadata"]
+
+    cluster.kubectl("delete", "clusterrole", "theirs")
+    cluster.wait(
+        "the ConfigMap to follow its owner",
+        lambda: True if not cluster.api.get("v1", "ConfigMap", "mine", install.NAMESPACE) else None,
+    )
+    last = purge(cluster, *PURGE)
+    assert last.returncode == 0, last
     assert_clean(cluster, before)
