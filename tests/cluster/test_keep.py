@@ -111,7 +111,7 @@ def hand_over_killed(cluster: ControlPlane, whom: str, change: int) -> bool:
         return False
     result = handed_over(cluster, whom)
     assert result.returncode == 0, f"killed after change {change}: {result}"
-    assert report(result)["outcome"] == "clean"
+    assert report(result)["outcome"] in ("clean", "nothing-to-do"), "the last change may have been all"
     assert_all_runs_on(cluster, before, whom)
     return True
 
