@@ -98,7 +98,9 @@ class Cluster:
     def theirs(self, group: str, kind: str, name: str, namespace: str = "", **more: Any) -> Found:
         """Puts an object in that is somebody else's."""
         if namespace and not self.find("", "Namespace", namespace):
-            self.foreign.add(self.add("", "Namespace", namespace, managers=["kubectl-create"]).uid)
+            home = self.add("", "Namespace", namespace, managers=["kubectl-create"])
+            if namespace != facts.NAMESPACE:  # whose name says whose it is, whoever made it
+                self.foreign.add(home.uid)
         made = self.add(group, kind, name, namespace, **{"managers": ["kubectl-client-side-apply"], **more})
         self.foreign.add(made.uid)
         return made
@@ -231,16 +233,13 @@ def _package(cluster: Cluster, number: int, namespaced: bool, parts: frozenset[s
     }
     status = {"conditions": [{"type": "Ready", "status": "True"}]}
     kind = facts.PACKAGE if namespaced else facts.CLUSTER_PACKAGE
+    held = [] if "free" in parts else [facts.PACKAGE_FINALIZER]  # the operator may not have come to it
     if namespaced:
         home = "shop"
-        package = cluster.add(
-            *kind.group_kind, name, home, finalizers=[facts.PACKAGE_FINALIZER], body={"spec": spec, "status": status}
-        )
+        package = cluster.add(*kind.group_kind, name, home, finalizers=held, body={"spec": spec, "status": status})
     else:
         home = f"{name}-home"
-        package = cluster.add(
-            *kind.group_kind, name, finalizers=[facts.PACKAGE_FINALIZER], body={"spec": spec, "status": status}
-        )
+        package = cluster.add(*kind.group_kind, name, finalizers=held, body={"spec": spec, "status": status})
         cluster.add("", "Namespace", home, owners=[package])
         cluster.homes.add(home)
     cluster.packages.append(package)
@@ -304,7 +303,7 @@ def _helm(cluster: Cluster, name: str, home: str, package: Found, parts: frozens
     cluster.charts[release.uid] = tuple(one.uid for one in installed)
 
 
-PARTS = ("helm", "plain", "crd", "chart crd", "volume", "suspended", "suspended release")
+PARTS = ("helm", "plain", "crd", "chart crd", "volume", "suspended", "suspended release", "free")
 
 
 # -- what other people have: each feature adds one thing, and says what it is
