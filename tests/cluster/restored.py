@@ -46,8 +46,10 @@ def comparable(cluster: ControlPlane) -> Dump:
 
 def _comparable(key: str, found: Object) -> Object:
     item = copy.deepcopy(found)
-    item.pop("status", None)
+    status = item.pop("status", None) or {}
     metadata = item["metadata"]
+    if status.get("ownedPackages"):
+        metadata.pop("finalizers", None)  # there or not, as the operator came to it before it knew what is required
     for field in _METADATA:
         metadata.pop(field, None)
     for owner in metadata.get("ownerReferences", ()):
@@ -83,7 +85,13 @@ def _without_empty(parent: dict[str, Any], field: str) -> None:
 
 
 def _without_finalizer(cluster: ControlPlane) -> list[Object]:
-    return [item for item in _packages(cluster) if "packages.glasskube.dev/packageDeletion" not in _finalizers(item)]
+    """The packages that are still to get it; the operator doesn't come to that where one requires others."""
+    return [
+        item
+        for item in _packages(cluster)
+        if "packages.glasskube.dev/packageDeletion" not in _finalizers(item)
+        and not item.get("status", {}).get("ownedPackages")
+    ]
 
 
 def _finalizers(item: Mapping[str, Any]) -> list[str]:

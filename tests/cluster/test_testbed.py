@@ -85,7 +85,6 @@ def test_packages_bring_along_what_they_own(cluster: ControlPlane) -> None:
         annotations = by_name[name]["metadata"]["annotations"]
         assert annotations["packages.glasskube.dev/installed-as-dependency"] == "true"
     app = by_name["app"]
-    assert app["metadata"]["finalizers"] == [FINALIZER]
     assert [one["name"] for one in app["status"]["ownedPackages"]] == ["gateway"]
     assert [one["name"] for one in app["status"]["ownedPackageInfos"]] == ["glasskube--app--v1.3.0--1"]
     assert {one["kind"] for one in app["status"]["ownedResources"]} == {"Namespace", "HelmRepository", "HelmRelease"}
@@ -129,13 +128,16 @@ def test_webhook_refuses_what_others_depend_on_until_they_go(cluster: ControlPla
     for name in ("app", "gateway", "certs"):
         gone(cluster, named("ClusterPackage", name))
         gone(cluster, named("Namespace", name, api_version="v1"))
-    assert cluster.api.list(GROUP, "PackageInfo") == []
+    left = {one["spec"]["name"] for one in cluster.api.list(GROUP, "PackageInfo")}
+    assert "certs" not in left, "what has the finalizer takes its PackageInfo along; what requires others may not"
     cluster.api.delete(named("PackageRepository", "glasskube"))
 
 
 def test_operator_prunes_what_was_only_a_dependency(cluster: ControlPlane) -> None:
     install(cluster)
     install_packages(cluster, [WantedPackage("ClusterPackage", "app"), WantedPackage("ClusterPackage", "dashboard")])
+    for name in ("app", "gateway"):  # as where the package repository is slow to answer
+        cluster.api.patch(named("ClusterPackage", name), {"metadata": {"finalizers": [FINALIZER]}})
     cluster.api.delete(named("ClusterPackage", "app"))
     for name in ("app", "gateway", "certs"):
         gone(cluster, named("ClusterPackage", name))
@@ -184,6 +186,32 @@ def test_suspended_package_keeps_its_finalizer(cluster: ControlPlane) -> None:
     # Only finalizers changed: the webhook lets it through, and nothing is lost by it.
     cluster.api.patch(named("ClusterPackage", "dashboard"), {"metadata": {"finalizers": []}})
     gone(cluster, named("Namespace", "dashboard", api_version="v1"))
+
+
+def test_only_packages_that_require_no_others_get_their_finalizer_again(cluster: ControlPlane) -> None:
+    install(cluster)
+    install_packages(cluster, [WantedPackage("ClusterPackage", "gateway")])  # brings certs
+    operator = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
+
+    def looked_at(name: str, since: int) -> bool | None:
+        return (
+            any(
+                entry["verb"] == "update"
+                and entry.get("objectRef", {}).get("resource") == "clusterpackages"
+                and entry["objectRef"].get("name") == name
+                for entry in cluster.audit(since, user=operator)
+            )
+            or None
+        )
+
+    for name, expected in (("certs", [FINALIZER]), ("gateway", [])):
+        package = named("ClusterPackage", name)
+        since = cluster.audit_position()
+        cluster.api.patch(package, {"metadata": {"finalizers": []}})
+        cluster.wait(f"the operator to write {name}", lambda name=name, since=since: looked_at(name, since))
+        found = cluster.api.get(GROUP, "ClusterPackage", name)
+        assert found is not None
+        assert found["metadata"].get("finalizers", []) == expected
 
 
 def test_helm_release_keeps_its_finalizer_while_helm_controller_is_down(cluster: ControlPlane) -> None:

@@ -1,11 +1,12 @@
 """Glasskube's package-operator: reconciles packages and answers the admission webhook.
 
-What it does in which order follows the operator of v0.26.1: the status is
-written before the finalizer, a deletion prunes dependencies, then
-PackageInfos, then drops the finalizer, and all writes go through the API
-server and so through the operator's own webhook. An operator whose webhook is
-unreachable therefore can neither add nor drop a finalizer while the webhook
-configuration exists, as in life.
+What it does in which order follows the operator of v0.26.1. The status is
+written before the finalizer, and the status of a package that requires others
+in every look: such a one has the finalizer only if the operator came to it
+while the PackageInfo was still pending. A deletion prunes dependencies, then
+PackageInfos, then drops the finalizer. All writes go through the API server and
+so through the operator's own webhook: an operator whose webhook is unreachable
+can neither add nor drop a finalizer while the webhook configuration exists.
 
 Left out: values, transformations and kustomize references, which no purge sees. Two
 differences in time alone: a package that isn't Ready is looked at again after
@@ -378,6 +379,9 @@ class Operator:
                 failed.append(one.vertex[1])
             elif not is_condition(found, "Ready"):
                 waiting.append(one.vertex[1])
+        # Compared with a list that every look begins anew: so a package that requires others is always written
+        # by its status, mostly without a change, and what comes after the status never.
+        look.update_status |= bool(look.packages)
         if failed:
             raise Failure(f"required package(s) not installed: {','.join(failed)}")
         if waiting:
