@@ -50,6 +50,8 @@ PACKAGE_KINDS = (PACKAGE, CLUSTER_PACKAGE)
 PACKAGE_GROUP_KINDS = tuple(kind.group_kind for kind in PACKAGE_KINDS)
 """The same as an object's `Ref` names its kind."""
 GLASSKUBE_KINDS = (PACKAGE, CLUSTER_PACKAGE, PACKAGE_INFO, PACKAGE_REPOSITORY)
+GLASSKUBE_GROUP_KINDS = tuple(kind.group_kind for kind in GLASSKUBE_KINDS)
+"""Likewise."""
 
 PACKAGE_FINALIZER = "packages.glasskube.dev/packageDeletion"
 """On every package (internal/controller). Guards nothing in a purge, which deletes everything it prunes."""

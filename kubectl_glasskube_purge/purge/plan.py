@@ -302,7 +302,7 @@ def _shared_flux(
 
 
 _DECISIVE = (
-    *(kind.group_kind for kind in facts.GLASSKUBE_KINDS),
+    *facts.GLASSKUBE_GROUP_KINDS,
     facts.HELM_RELEASE.group_kind,
     NAMESPACE,
     DEFINITION,
@@ -392,7 +392,7 @@ def _package_actions(
         reason = "stopped first, because it puts back the ownerReferences that are taken off"
         actions.append(Action("apply", operator.found, reason))
         first = 1
-    instances = survey.of_kind(*(kind.group_kind for kind in facts.GLASSKUBE_KINDS))
+    instances = survey.of_kind(*facts.GLASSKUBE_GROUP_KINDS)
     if survey.webhook is not None and instances and (stop or operator.state != "running"):
         state = "stopped" if stop else operator.state
         reason = f"refuses every delete: the operator is {state}, so nothing answers it"

@@ -241,7 +241,7 @@ def _may_be_left(going: Mapping[Ref, Found], stage: Stage) -> Iterator[Ref]:
 def _unseen(kind: tuple[str, str]) -> frozenset[str]:
     """What it takes to deal with a kind that can't be listed, and of which nobody knows what there is."""
     verbs = {"get", "list", "watch"}
-    own = {ref.group_kind for ref in inventory.every_object()} | {one.group_kind for one in facts.GLASSKUBE_KINDS}
+    own = {*facts.GLASSKUBE_GROUP_KINDS, *(ref.group_kind for ref in inventory.every_object())}
     if kind in own:
         verbs.add("delete")
     if kind in facts.PACKAGE_GROUP_KINDS or kind == NAMESPACE:

@@ -53,7 +53,7 @@ JOB = ("batch", "Job")
 SECRET = ("", "Secret")
 ENDPOINTS = ("", "Endpoints")
 
-_CUSTOM = frozenset(kind.group_kind for kind in (*facts.GLASSKUBE_KINDS, *facts.FLUX_KINDS))
+_CUSTOM = frozenset((*facts.GLASSKUBE_GROUP_KINDS, *(kind.group_kind for kind in facts.FLUX_KINDS)))
 _WHOLE = _CUSTOM | {CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
 """Kinds whose spec or status decides something."""
 FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
@@ -272,7 +272,7 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
     wanted = [(resource, "") for resource in resources if resource.group_kind in kinds]
     wanted += [(resource, namespace) for resource in resources if resource.namespaced for namespace in namespaces]
     await asyncio.gather(*(read(*question) for question in wanted))
-    looked_at = {resource.group_kind for resource, _ in wanted} | {kind.group_kind for kind in facts.GLASSKUBE_KINDS}
+    looked_at = {*facts.GLASSKUBE_GROUP_KINDS, *(resource.group_kind for resource, _ in wanted)}
     owners = {owner for found in objects.values() for owner in found.owners}
     return compose(
         objects,

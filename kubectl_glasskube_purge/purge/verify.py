@@ -56,7 +56,7 @@ def verify(after: Survey, plan: Plan | None = None) -> Verification:
     for found in sorted(after.objects.values(), key=lambda f: f.ref):
         if found.ref in kept:
             continue
-        if found.uid in promised or found.ref.group_kind in _OWN_KINDS:
+        if found.uid in promised or found.ref.group_kind in facts.GLASSKUBE_GROUP_KINDS:
             leftovers[found.ref] = _left(found, after)
         elif found.ref in flux:
             if flux_should_go:
@@ -64,9 +64,6 @@ def verify(after: Survey, plan: Plan | None = None) -> Verification:
         elif found.ref in known or found.ref in labelled:
             leftovers[found.ref] = _left(found, after)
     return Verification(tuple(leftovers.values()), tuple(unreadable.what for unreadable in after.unreadable))
-
-
-_OWN_KINDS = frozenset(kind.group_kind for kind in facts.GLASSKUBE_KINDS)
 
 
 def _left(found: Found, survey: Survey) -> Leftover:
