@@ -51,7 +51,7 @@ def _run(line: Line) -> int:
         return 1
 
 
-def _usage(message: str, command: str = "") -> int:
+def _usage(message: str, command: str) -> int:
     from .usage import see
 
     sys.stderr.write(f"error: {message}\n{see(command)}\n")
