@@ -273,16 +273,13 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
     wanted += [(resource, namespace) for resource in resources if resource.namespaced for namespace in namespaces]
     await asyncio.gather(*(read(*question) for question in wanted))
     looked_at = {*facts.GLASSKUBE_GROUP_KINDS, *(resource.group_kind for resource, _ in wanted)}
-    owners = {owner for found in objects.values() for owner in found.owners}
     return compose(
         objects,
         listed={},
         defines={str(resource): resource.group_kind for resource in resources},
-        uids=[
-            *(found.uid for found in objects.values()),
-            *(owner.uid for owner in owners if (owner.group, owner.kind) not in looked_at),
-        ],
+        uids=[found.uid for found in objects.values()],
         unreadable=unreadable,
+        looked_at=looked_at,
     )
 
 
@@ -322,14 +319,21 @@ def compose(
     uids: Collection[str],
     unreadable: Iterable[Unreadable] = (),
     helm_keeps: Collection[Ref] = (),
+    looked_at: Collection[tuple[str, str]] | None = None,
 ) -> Survey:
-    """A Survey from what was read. Pure: the same objects make the same survey."""
+    """A Survey from what was read, of the kinds `looked_at`, or of all. Pure: the same objects make the same survey."""
     unreadable = tuple(sorted(unreadable, key=lambda u: u.what))
     unseen = {one.kind or one.what.partition("/")[0] for one in unreadable}
     owners = {owner for found in objects.values() for owner in found.owners}
     referenced = {owner.uid for owner in owners}
-    # Whether an owner exists that can't be listed isn't known: then nothing is taken for having lost it.
-    unlisted = {o.uid for o in owners if (o.group, o.kind) in unseen or (o.group and o.group in unseen)}
+    # Whether an owner exists that can't be listed, or wasn't, isn't known: then nothing is taken for having lost it.
+    unlisted = {
+        o.uid
+        for o in owners
+        if (o.group, o.kind) in unseen
+        or (o.group and o.group in unseen)
+        or (looked_at is not None and (o.group, o.kind) not in looked_at)
+    }
     operator, helm_controller, source_controller = _controllers(objects)
     webhook = objects.get(Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION))
     return Survey(
