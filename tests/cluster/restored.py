@@ -14,6 +14,7 @@ from typing import Any
 
 from tests.cluster.api import Object
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.doubles.operator import FINALIZER
 from tests.cluster.dump import Dump, dump
 
 _MADE = {
@@ -49,7 +50,8 @@ def _comparable(key: str, found: Object) -> Object:
     status = item.pop("status", None) or {}
     metadata = item["metadata"]
     if status.get("ownedPackages"):
-        metadata.pop("finalizers", None)  # there or not, as the operator came to it before it knew what is required
+        # There or not, as the operator came to it before it knew what is required.
+        metadata["finalizers"] = [one for one in _finalizers(item) if one != FINALIZER]
     for field in _METADATA:
         metadata.pop(field, None)
     for owner in metadata.get("ownerReferences", ()):
@@ -89,8 +91,7 @@ def _without_finalizer(cluster: ControlPlane) -> list[Object]:
     return [
         item
         for item in _packages(cluster)
-        if "packages.glasskube.dev/packageDeletion" not in _finalizers(item)
-        and not item.get("status", {}).get("ownedPackages")
+        if FINALIZER not in _finalizers(item) and not item.get("status", {}).get("ownedPackages")
     ]
 
 
