@@ -10,15 +10,8 @@ from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, dump
 from tests.cluster.faults import faults
 from tests.cluster.plugin import purge
+from tests.cluster.test_crash import PURGE
 from tests.cluster.test_purge import report
-
-PURGE = ("--offline", "--yes", "-o", "json")
-
-ROLE = {
-    "apiVersion": "rbac.authorization.k8s.io/v1",
-    "kind": "ClusterRole",
-    "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
-}
 
 
 def helm_release(name: str, namespace: str) -> dict[str, Any]:
@@ -39,7 +32,7 @@ def test_what_users_put_into_a_packages_namespace_stays_with_the_namespace_and_f
     cluster.api.create(helm_release("mine", "dashboard"))
     before = dump(cluster)
 
-    result = purge(cluster, "--offline", "--yes", "-o", "json")
+    result = purge(cluster, *PURGE)
 
     document = report(result)
     assert result.returncode == 0, result
@@ -72,7 +65,7 @@ def test_a_system_namespace_stays_whoever_claims_to_own_it(cluster: ControlPlane
     node_leases = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-node-lease"}}
     cluster.api.patch(node_leases, {"metadata": {"ownerReferences": [reference]}})
 
-    result = purge(cluster, "--offline", "--yes", "-o", "json")
+    result = purge(cluster, *PURGE)
 
     assert result.returncode == 0, result
     found = cluster.api.get("v1", "Namespace", "kube-node-lease")
@@ -161,7 +154,7 @@ def test_what_others_need_stays_as_it_is_however_it_came_there(cluster: ControlP
     cluster.kubectl("annotate", "-n", "shop", "secret", secret.rpartition("/")[2], "helm.sh/resource-policy=keep")
     before = dump(cluster)
 
-    result = purge(cluster, "--offline", "--yes", "-o", "json")
+    result = purge(cluster, *PURGE)
 
     document = report(result)
     assert result.returncode == 0, result
@@ -236,7 +229,7 @@ def test_flux_is_judged_anew_by_every_run(cluster: ControlPlane, assert_clean: C
     install.ensure_namespace(cluster, "team")
     with faults(cluster) as proxy:
         proxy.after_change(1, lambda: cluster.api.create(helm_release("mine", "team")) and None, last=False)
-        stopped = purge(cluster, "--offline", "--yes", "-o", "json", env={"KUBECONFIG": str(proxy.kubeconfig)})
+        stopped = purge(cluster, *PURGE, env={"KUBECONFIG": str(proxy.kubeconfig)})
 
     assert stopped.returncode == 5, stopped
     assert report(stopped)["error"]["code"] == "flux-in-use"
@@ -259,7 +252,7 @@ def test_flux_is_judged_anew_by_every_run(cluster: ControlPlane, assert_clean: C
     cluster.kubectl("delete", "helmrelease", "-n", "team", "mine")
     cluster.kubectl("delete", "namespace", "team")
 
-    last = purge(cluster, "--offline", "--yes", "-o", "json")
+    last = purge(cluster, *PURGE)
     assert last.returncode == 0, last
     assert report(last)["flux"]["decision"] == "delete"
     assert_clean(cluster, before)
@@ -270,7 +263,9 @@ def test_what_came_into_glasskubes_namespace_meanwhile_is_not_taken_along(
 ) -> None:
     """Nor if its owner is cluster-wide, and so nothing that the second look at the namespace has seen."""
     before = install.installed(cluster)
-    role = cluster.api.create({**ROLE, "metadata": {"name": "theirs"}})
+    cluster.kubectl("create", "clusterrole", "theirs", "--verb=get", "--resource=pods")
+    role = cluster.api.get("rbac.authorization.k8s.io/v1", "ClusterRole", "theirs")
+    assert role is not None
     owner = {key: role[key] for key in ("apiVersion", "kind")} | {key: role["metadata"][key] for key in ("name", "uid")}
     mine = {
         "apiVersion": "v1",

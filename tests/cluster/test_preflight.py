@@ -25,11 +25,10 @@ from tests.cluster.dump import difference, dump, key, settled_difference
 from tests.cluster.faults import faults
 from tests.cluster.install import WantedPackage
 from tests.cluster.plugin import Result, purge, start_purge
-from tests.cluster.test_crash import end_of
+from tests.cluster.test_crash import PURGE, end_of
 from tests.cluster.test_guard import helm_release
 from tests.cluster.test_purge import report
 
-PURGE = ("--offline", "--yes", "-o", "json")
 PACKAGES = (
     WantedPackage("ClusterPackage", "app"),  # a chart that brings another one, and that brings plain manifests
     WantedPackage("ClusterPackage", "dashboard"),

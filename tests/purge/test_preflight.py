@@ -27,10 +27,15 @@ def package(version: str = "v1", installed: str = "", **conditions: str) -> Foun
     return found(*facts.CLUSTER_PACKAGE.group_kind, "web", body=body)
 
 
+def having(survey: Survey, *objects: Found) -> Survey:
+    """The same, with more objects in it, or others in their places."""
+    there = {**survey.objects, **{one.ref: one for one in objects}}
+    return compose(there, listed={}, defines=survey.defines, uids={one.uid for one in there.values()})
+
+
 def surveyed(*objects: Found) -> Survey:
     """An install whose controllers run, with more objects in it."""
-    there = {**cluster().objects, **{one.ref: one for one in objects}}
-    made = compose(there, listed={}, defines={}, uids={one.uid for one in there.values()})
+    made = having(cluster(), *objects)
     running = replace(made.helm_controller, running=True)
     return replace(made, taken=MOMENT, helm_controller=running)
 
@@ -142,9 +147,7 @@ def test_what_may_have_to_be_patched_is_asked_for_before_it_has_to() -> None:
 def test_whoever_consents_to_drop_finalizers_of_others_has_to_be_allowed_to() -> None:
     calm = cluster("argo-cd")
     (held,) = (one for one in calm.of_kind(("apps", "Deployment")) if one.ref.namespace == "argo-cd")
-    objects = {**calm.objects, held.ref: replace(held, finalizers=("example.com/backup",))}
-    survey = compose(objects, listed={}, defines=calm.defines, uids={one.uid for one in objects.values()})
-    decided = plan(survey, Options(force_finalizers=True))
+    decided = plan(having(calm, replace(held, finalizers=("example.com/backup",))), Options(force_finalizers=True))
     right = ("patch", ("apps", "Deployment"), "argo-cd")
     assert right in preflight.rights(decided, force_finalizers=True)
     assert right not in preflight.rights(decided)
@@ -153,10 +156,7 @@ def test_whoever_consents_to_drop_finalizers_of_others_has_to_be_allowed_to() ->
 def test_what_a_chart_may_leave_outside_of_its_namespace_is_deleted_by_name() -> None:
     marks = {facts.HELM_RELEASE_NAME_ANNOTATION: "argo-cd-argo-cd", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: "argo-cd"}
     role = found("rbac.authorization.k8s.io", "Role", "leader", "kube-system", annotations=marks)
-    calm = cluster("argo-cd")
-    objects = {**calm.objects, role.ref: role}
-    survey = compose(objects, listed={}, defines=calm.defines, uids={one.uid for one in objects.values()})
-    wanted = preflight.rights(plan(survey, Options()))
+    wanted = preflight.rights(plan(having(cluster("argo-cd"), role), Options()))
     assert ("delete", role.ref.group_kind, "kube-system") in wanted
     assert ("delete", ("apps", "Deployment"), "argo-cd") not in wanted
 
