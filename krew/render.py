@@ -24,7 +24,7 @@ from .build import archive_name
 from .pack import sha256
 
 HERE = Path(__file__).resolve().parent
-TEMPLATE = HERE / "plugin.yaml"
+TEMPLATE = HERE.parent / "plugin.yaml"
 
 
 class RenderError(Exception):

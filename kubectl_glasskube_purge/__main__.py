@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 
-from . import __version__, completion
+from kubectl_glasskube_purge.cli import completion
+
+from . import __version__
 
 
 def main() -> None:
@@ -18,12 +20,12 @@ def main() -> None:
         print(f"kubectl-glasskube-purge {__version__}")
         return
     if sys.argv[1:2] == [completion.WORD] or os.path.basename(sys.argv[0]).startswith(completion.PREFIX):
-        from .completion.protocol import main as complete
+        from kubectl_glasskube_purge.cli.completion.protocol import main as complete
 
         complete()
         return
-    from . import streams
-    from .cli import run
+    from kubectl_glasskube_purge.cli import streams
+    from kubectl_glasskube_purge.cli.main import run
 
     streams.install()
     code = run(sys.argv[1:])
@@ -37,7 +39,7 @@ def _say_how_to_be_called() -> None:
     """Says once, after an install by krew, how to get the name that the documentation uses."""
     from platformdirs import user_state_path
 
-    from . import alias
+    from kubectl_glasskube_purge.cli import alias
 
     if alias.due(sys.argv[0], user_state_path("kubectl-glasskube-purge", appauthor=False)):
         print(alias.HINT, file=sys.stderr)

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from kubectl_glasskube_purge.options import (  # noqa: E402
+from kubectl_glasskube_purge.cli.options import (  # noqa: E402
     COMMANDS,
     COMMON,
     ENVIRONMENT,
@@ -28,8 +28,8 @@ from kubectl_glasskube_purge.options import (  # noqa: E402
     Command,
     Option,
 )
+from kubectl_glasskube_purge.cli.usage import PROGRAM  # noqa: E402
 from kubectl_glasskube_purge.report import document, explaining, stream  # noqa: E402
-from kubectl_glasskube_purge.usage import PROGRAM  # noqa: E402
 
 GENERATED = "This file is written by `make docs`"
 NAME = "kubectl-glasskube-purge"

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kubectl_glasskube_purge.arguments import Line, read
-from kubectl_glasskube_purge.options import COMMANDS
+from kubectl_glasskube_purge.cli.arguments import Line, read
+from kubectl_glasskube_purge.cli.options import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

@@ -14,12 +14,13 @@ from xml.etree import ElementTree
 import pytest
 
 from kubectl_glasskube_purge import __version__
-from kubectl_glasskube_purge.options import COMMANDS, EXIT_CODES
+from kubectl_glasskube_purge.cli.options import COMMANDS, EXIT_CODES
 from kubectl_glasskube_purge.report import document, explaining, stream
 from scripts import reference
-from tests import snippets
 from tests.cluster.compatibility import NOT_TAKEN
 from tests.snippets import PAGES, ROOT
+
+from . import snippets
 
 EACH_PAGE = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 

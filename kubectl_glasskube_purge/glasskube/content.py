@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
-from kubectl_glasskube_purge.glasskube.manifest import ManifestError
 from kubectl_glasskube_purge.kube.objects import Ref
+
+from . import facts, inventory, manifest
+from .manifest import ManifestError
 
 Document = Mapping[str, Any]
 

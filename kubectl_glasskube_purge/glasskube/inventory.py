@@ -22,8 +22,9 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
-from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
+
+from . import facts
 
 SLIM = "slim"
 """Variant: the operator alone."""

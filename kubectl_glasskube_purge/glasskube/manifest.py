@@ -32,8 +32,9 @@ from ruamel.yaml.events import (
     ScalarEvent,
 )
 
-from kubectl_glasskube_purge.glasskube import inventory
 from kubectl_glasskube_purge.kube.objects import Ref
+
+from . import inventory
 
 MAX_BYTES = 2 * 1024 * 1024
 MAX_LINE = 64 * 1024

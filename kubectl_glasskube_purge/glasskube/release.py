@@ -30,9 +30,10 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from kubectl_glasskube_purge import __version__
-from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
-from kubectl_glasskube_purge.glasskube.manifest import ForeignObjects, ManifestError
 from kubectl_glasskube_purge.kube.objects import Ref
+
+from . import facts, inventory, manifest
+from .manifest import ForeignObjects, ManifestError
 
 if TYPE_CHECKING:
     import httpx

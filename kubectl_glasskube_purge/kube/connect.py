@@ -19,14 +19,23 @@ from urllib.parse import quote
 
 import anyio
 
-from . import request_log, transport_errors
-from .client_config import ClientConfig, Cluster, Flags, Impersonation, Target, reread, resolve
-from .credentials import Credentials, Identity
+from kubectl_glasskube_purge.kube.config.client_config import (
+    ClientConfig,
+    Cluster,
+    Flags,
+    Impersonation,
+    Target,
+    reread,
+    resolve,
+)
+from kubectl_glasskube_purge.kube.transport.credentials import Credentials, Identity
+
+from .transport import request_log, transport_errors
 
 if TYPE_CHECKING:
     import httpx
 
-    from .session import Session
+    from kubectl_glasskube_purge.kube.transport.session import Session
 
 __all__ = ["Connection", "Flags", "Target", "connect"]
 
@@ -158,7 +167,7 @@ class Connection:
         for session in self._sessions:
             if session.certificate == identity.certificate:
                 return session
-        from .session import Session
+        from kubectl_glasskube_purge.kube.transport.session import Session
 
         made = Session(self._cluster, identity.certificate)
         retired, self._sessions = self._sessions, [made]

@@ -18,11 +18,11 @@ from typing import Any, Literal
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge import execute
-from kubectl_glasskube_purge.purge.ownership import Consequence
-from kubectl_glasskube_purge.purge.plan import Action, Plan, Stage
-from kubectl_glasskube_purge.purge.survey import Package, Survey
-from kubectl_glasskube_purge.purge.verify import Verification
+from kubectl_glasskube_purge.purge.act import execute
+from kubectl_glasskube_purge.purge.judge.ownership import Consequence
+from kubectl_glasskube_purge.purge.judge.plan import Action, Plan, Stage
+from kubectl_glasskube_purge.purge.judge.verify import Verification
+from kubectl_glasskube_purge.purge.look.survey import Package, Survey
 
 from . import names
 

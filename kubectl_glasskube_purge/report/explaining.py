@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Group, RenderableType
 
-from kubectl_glasskube_purge.purge.explain import Explanation
+from kubectl_glasskube_purge.purge.judge.explain import Explanation
 
 from .document import API_VERSION, Record, as_yaml
 from .layout import Heading, Paragraph, console, text

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from rich.console import Group, RenderableType
 
 from kubectl_glasskube_purge.kube.wording import plural, some
-from kubectl_glasskube_purge.purge.verify import JUST_EXISTS
+from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
 
 from .document import Record
 from .layout import Columns, Heading, Labelled, Paragraph, text

@@ -20,10 +20,10 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, kinds, plural, some
-from kubectl_glasskube_purge.purge import guard
-from kubectl_glasskube_purge.purge.ownership import Consequence
-from kubectl_glasskube_purge.purge.plan import Action, Kept, Plan, Stage
-from kubectl_glasskube_purge.purge.survey import Survey
+from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.judge.ownership import Consequence
+from kubectl_glasskube_purge.purge.judge.plan import Action, Kept, Plan, Stage
+from kubectl_glasskube_purge.purge.look.survey import Survey
 
 from .layout import Columns, Heading, Labelled, Node, Paragraph, Tree, text
 

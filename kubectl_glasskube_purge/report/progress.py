@@ -14,8 +14,8 @@ from typing import TextIO
 from rich.text import Text
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge import execute
-from kubectl_glasskube_purge.purge.plan import Plan, Stage, Verb
+from kubectl_glasskube_purge.purge.act import execute
+from kubectl_glasskube_purge.purge.judge.plan import Plan, Stage, Verb
 
 from .layout import console, is_drawn, text, wrapped
 from .live import Live

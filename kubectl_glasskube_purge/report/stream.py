@@ -14,8 +14,8 @@ from importlib.resources import files
 from typing import Any
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge import execute
-from kubectl_glasskube_purge.purge.plan import Plan
+from kubectl_glasskube_purge.purge.act import execute
+from kubectl_glasskube_purge.purge.judge.plan import Plan
 
 from .document import API_VERSION
 

@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, plural
-from kubectl_glasskube_purge.purge.execute import (
+from kubectl_glasskube_purge.purge.act.execute import (
     Event,
     Limits,
     Notice,
@@ -30,9 +30,9 @@ from kubectl_glasskube_purge.purge.execute import (
     Stopped,
     TimedOut,
 )
-from kubectl_glasskube_purge.purge.plan import Action, Stage
-from kubectl_glasskube_purge.purge.survey import DEFINITION, DEPLOYMENT, POD, controller_of
-from kubectl_glasskube_purge.purge.verify import Leftover
+from kubectl_glasskube_purge.purge.judge.plan import Action, Stage
+from kubectl_glasskube_purge.purge.judge.verify import Leftover
+from kubectl_glasskube_purge.purge.look.survey import DEFINITION, DEPLOYMENT, POD, controller_of
 
 from . import order
 from .restore import Restore, defines, images

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import yaml
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.plugin import command, environment
+
+from . import install
 
 VERSION = "v0.26.1"
 

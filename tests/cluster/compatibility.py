@@ -1022,13 +1022,13 @@ EXTRAS = [
         CREDENTIALS,
         "token file",
         "read again within a minute",
-        "tests/kube/test_credentials.py::test_a_token_file_is_read_again_within_a_minute",
+        "tests/kube/transport/test_credentials.py::test_a_token_file_is_read_again_within_a_minute",
     ),
     Extra(
         CREDENTIALS,
         "exec plugin",
         "`expirationTimestamp`: run again before the credential ends",
-        "tests/kube/test_credentials.py::test_a_plugin_is_run_once_while_its_credential_lasts",
+        "tests/kube/transport/test_credentials.py::test_a_plugin_is_run_once_while_its_credential_lasts",
     ),
     Extra(
         CREDENTIALS,
@@ -1046,7 +1046,7 @@ EXTRAS = [
         CREDENTIALS,
         "exec plugin",
         "`installHint`, made harmless for a terminal",
-        "tests/kube/test_exec_plugin.py::test_a_missing_plugin_is_named_with_its_install_hint_made_harmless",
+        "tests/kube/transport/test_exec_plugin.py::test_a_missing_plugin_is_named_with_its_install_hint_made_harmless",
     ),
     Extra(
         CREDENTIALS,
@@ -1070,7 +1070,7 @@ EXTRAS = [
         CREDENTIALS,
         "any",
         "not left behind where the process is killed",
-        "tests/kube/test_tls.py::test_killed_while_a_key_is_on_disk_nothing_usable_is_left",
+        "tests/kube/transport/test_tls.py::test_killed_while_a_key_is_on_disk_nothing_usable_is_left",
     ),
 ]
 

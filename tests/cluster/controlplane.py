@@ -37,9 +37,10 @@ from typing import Any, TypeVar
 import httpx
 import yaml
 
-from tests.cluster import build
 from tests.cluster.api import Api, ApiError, Object, private_file
 from tests.cluster.pki import Authority, Pair, key_pair
+
+from . import build
 
 T = TypeVar("T")
 

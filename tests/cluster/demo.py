@@ -15,10 +15,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from tests.cluster import build, install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump, settled_difference
 from tests.cluster.plugin import command, environment
+
+from . import build, install
 
 VERSION = "v0.26.1"
 

@@ -18,11 +18,12 @@ from typing import Any, Literal
 
 import yaml
 
-from tests.cluster import rendition
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane, Snapshot
 from tests.cluster.doubles import catalog
 from tests.cluster.dump import Dump, dump
+
+from . import rendition
 
 RELEASES = Path(__file__).parents[3] / "shared" / "glasskube-releases"
 """Optional folder with the real release manifests, `<version>/manifest-<variant>.yaml`."""

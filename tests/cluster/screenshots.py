@@ -18,10 +18,11 @@ from xml.sax.saxutils import escape
 
 from pyte.screens import Char, Screen
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.plugin import command, environment
 from tests.report.terminal import Terminal
+
+from . import install
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 TYPED = "kubectl glasskube purge --offline"

@@ -9,18 +9,19 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from kubectl_glasskube_purge.flows.run import connected, new_record
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.objects import Found
-from kubectl_glasskube_purge.session import connected, new_record
 from kubectl_glasskube_purge.undo import backup, text
-from tests.cluster import install
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import difference
 from tests.cluster.faults import faults
 from tests.cluster.plugin import environment, purge, start_purge
 from tests.cluster.restored import comparable, not_ready
+
+from . import install
 
 TWO_PACKAGES = (
     install.WantedPackage("ClusterPackage", "dashboard"),

@@ -11,7 +11,6 @@ import dataclasses
 import json
 from collections.abc import Callable, Mapping
 
-from tests.cluster import install
 from tests.cluster.api import JSON, Object
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.doubles import certificates
@@ -20,6 +19,8 @@ from tests.cluster.install import WantedPackage
 from tests.cluster.pki import Authority
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_crash import FIVE_PACKAGES, OUTLIVES, PURGE, end_of
+
+from . import install
 
 FIRST = (*PURGE, "--wait-idle=2m")
 """A cluster that comes from a snapshot has its controllers started anew, and they look at everything once."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump
 from tests.cluster.plugin import purge
 from tests.cluster.test_purge import report
+
+from . import install
 
 
 def test_what_a_chart_put_outside_of_its_namespace_goes_even_if_the_namespace_went_first(

@@ -21,9 +21,10 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import whoami as our_whoami
 from tests.cluster.compatibility import CASES, EXTRAS, NOT_TAKEN, Bench, Case, Given
 from tests.cluster.controlplane import ControlPlane
+
+from . import whoami as our_whoami
 
 _ROOT = Path(__file__).parents[2]
 _UNWANTED = ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "kubeconfig", "kubernetes_service_host")

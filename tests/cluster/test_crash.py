@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, settled_difference
 from tests.cluster.faults import Faults, faults
 from tests.cluster.install import WantedPackage
 from tests.cluster.plugin import Result, command, environment, purge, start_purge
 from tests.report.terminal import terminal
+
+from . import install
 
 FIVE_PACKAGES = (
     WantedPackage("ClusterPackage", "app"),  # brings gateway, and that brings certs

@@ -24,7 +24,6 @@ import yaml
 
 from kubectl_glasskube_purge.report.document import as_json
 from tests import snippets
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump
 from tests.cluster.install import WantedPackage
@@ -32,6 +31,8 @@ from tests.cluster.plugin import environment
 from tests.glasskube.web import Web, ok, serving
 from tests.report import samples
 from tests.snippets import ROOT, Block, invocations
+
+from . import install
 
 CONTEXTS = ("testbed", "prod", "prod-eu", "prod-us")
 MIRROR = "https://mirror.example.com/glasskube"

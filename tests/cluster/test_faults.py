@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import settled_difference
 from tests.cluster.faults import Faults, faults
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_crash import FIVE_PACKAGES, OUTLIVES, PURGE, end_of, finish
+
+from . import install
 
 FIRST = (*PURGE, "--wait-idle=2m")
 SAMPLE = (1, 2)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, dump
 from tests.cluster.faults import faults
 from tests.cluster.plugin import purge
 from tests.cluster.test_crash import PURGE
 from tests.cluster.test_purge import report
+
+from . import install
 
 
 def helm_release(name: str, namespace: str) -> dict[str, Any]:

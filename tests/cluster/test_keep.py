@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump
 from tests.cluster.faults import faults
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_crash import SHARES, sweep
 from tests.cluster.test_purge import report
+
+from . import install
 
 HELM_RELEASES = ("helm.toolkit.fluxcd.io/v2", "HelmRelease")
 

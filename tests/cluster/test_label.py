@@ -8,10 +8,11 @@ from typing import Any
 import jsonschema
 
 from kubectl_glasskube_purge.report.document import schema
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, dump
 from tests.cluster.plugin import Result, purge
+
+from . import install
 
 PART_OF = "app.kubernetes.io/part-of"
 COMPONENT = "app.kubernetes.io/component"

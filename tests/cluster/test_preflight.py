@@ -11,14 +11,13 @@ from typing import Any
 
 import yaml
 
-from kubectl_glasskube_purge.flow_explain import ExplainRequest, Wanted, answer
+from kubectl_glasskube_purge.flows.explain import ExplainRequest, Wanted, answer
+from kubectl_glasskube_purge.flows.run import new_record
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags, connect
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.claim import ANNOTATION, Claimed, claimed
-from kubectl_glasskube_purge.purge.explain import Explanation
-from kubectl_glasskube_purge.session import new_record
-from tests.cluster import install
+from kubectl_glasskube_purge.purge.act.claim import ANNOTATION, Claimed, claimed
+from kubectl_glasskube_purge.purge.judge.explain import Explanation
 from tests.cluster.api import Object
 from tests.cluster.controlplane import ADMIN, ControlPlane
 from tests.cluster.dump import difference, dump, key, settled_difference
@@ -28,6 +27,8 @@ from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_crash import PURGE, end_of
 from tests.cluster.test_guard import helm_release
 from tests.cluster.test_purge import report
+
+from . import install
 
 PACKAGES = (
     WantedPackage("ClusterPackage", "app"),  # a chart that brings another one, and that brings plain manifests

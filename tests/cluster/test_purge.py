@@ -9,10 +9,11 @@ import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.report.document import schema
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, dump
 from tests.cluster.plugin import Result, purge
+
+from . import install
 
 AssertClean = Callable[..., None]
 

@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 from kubectl_glasskube_purge.glasskube import inventory
-from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump
 from tests.cluster.plugin import purge
 from tests.cluster.test_purge import report
+
+from . import install
 
 REAL = pytest.mark.skipif(not install.RELEASES.is_dir(), reason="the real release manifests aren't at hand")
 

@@ -12,7 +12,6 @@ import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.report.document import schema
-from tests.cluster import install
 from tests.cluster.api import Object
 from tests.cluster.controlplane import ControlPlane, Snapshot
 from tests.cluster.dump import Dump, difference
@@ -20,6 +19,8 @@ from tests.cluster.faults import faults
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.restored import comparable, not_ready
 from tests.cluster.test_crash import SHARES, sweep
+
+from . import install
 
 MISREAD = {
     "yes": "on",

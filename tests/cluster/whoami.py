@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from kubectl_glasskube_purge.kube.client_config import parse_timeout
+from kubectl_glasskube_purge.kube.config.client_config import parse_timeout
 from kubectl_glasskube_purge.kube.connect import Connection, Flags, connect
 from kubectl_glasskube_purge.kube.errors import KubeError, Unreachable
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.glasskube.inventory import AIO, AUTOUPDATER, SLIM
 from kubectl_glasskube_purge.kube.objects import Ref
-
-from .manifests import REAL, needs_real_manifests
+from tests.glasskube.manifests import REAL, needs_real_manifests
 
 ROOT = Path(__file__).resolve().parents[2]
 RELEASES = inventory.releases()

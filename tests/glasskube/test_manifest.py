@@ -16,8 +16,7 @@ from kubectl_glasskube_purge.glasskube.manifest import (
     NotAnObject,
 )
 from kubectl_glasskube_purge.kube.objects import Ref
-
-from .manifests import needs_real_manifests, of_release, real, written
+from tests.glasskube.manifests import needs_real_manifests, of_release, real, written
 
 NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: glasskube-system\n"
 

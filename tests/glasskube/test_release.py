@@ -28,9 +28,8 @@ from kubectl_glasskube_purge.glasskube.release import (
     resolve,
 )
 from kubectl_glasskube_purge.kube.objects import Ref
-
-from .manifests import needs_real_manifests, of_release, real, written
-from .web import Authority, Web, authority, cut_off, ok, redirect, serving, status
+from tests.glasskube.manifests import needs_real_manifests, of_release, real, written
+from tests.glasskube.web import Authority, Web, authority, cut_off, ok, redirect, serving, status
 
 VERSION = "v0.26.1"
 SLIM_TARGET = f"/{VERSION}/manifest-slim.yaml"

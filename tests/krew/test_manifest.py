@@ -73,7 +73,7 @@ def test_archives_of_another_version_do_not_count(tmp_path: Path) -> None:
 
 
 def test_no_hash_and_no_version_is_kept_in_the_repository() -> None:
-    template = (ROOT / "krew" / "plugin.yaml").read_text("utf-8")
+    template = (ROOT / "plugin.yaml").read_text("utf-8")
     assert not re.search(r"[0-9a-f]{40}", template)
     assert __version__ not in template
     assert "http" not in template

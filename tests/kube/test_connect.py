@@ -24,10 +24,16 @@ from typing import Any
 import anyio
 import pytest
 
-from kubectl_glasskube_purge.kube import request_log
 from kubectl_glasskube_purge.kube.connect import Flags, connect
-from kubectl_glasskube_purge.kube.credentials import Credentials, Identity
-from kubectl_glasskube_purge.kube.errors import BadCertificate, ConfigError, NobodyThere, NotKubernetes, Unreachable
+from kubectl_glasskube_purge.kube.errors import (
+    BadCertificate,
+    ConfigError,
+    NobodyThere,
+    NotKubernetes,
+    Unreachable,
+)
+from kubectl_glasskube_purge.kube.transport import request_log
+from kubectl_glasskube_purge.kube.transport.credentials import Credentials, Identity
 from tests.cluster.pki import Authority, Pair
 from tests.kube.conftest import Kubeconfig
 from tests.kube.servers import Answer, FakeApi, Seen, fake_api, http_proxy, socks_proxy

@@ -17,11 +17,10 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.client import Resource
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
-from kubectl_glasskube_purge.purge import survey as surveying
-from kubectl_glasskube_purge.purge.plan import Options
-from kubectl_glasskube_purge.purge.survey import Survey, Unreadable
-
-from .kubernetes import DEFINITION, NAMESPACE, World
+from kubectl_glasskube_purge.purge.judge.plan import Options
+from kubectl_glasskube_purge.purge.look import survey as surveying
+from kubectl_glasskube_purge.purge.look.survey import Survey, Unreadable
+from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
 
 VERSION = "v0.26.1"
 RBAC = "rbac.authorization.k8s.io"

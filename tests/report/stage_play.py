@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_glasskube_purge.purge import execute
-from kubectl_glasskube_purge.purge.plan import Stage
+from kubectl_glasskube_purge.purge.act import execute
+from kubectl_glasskube_purge.purge.judge.plan import Stage
 from kubectl_glasskube_purge.report import live
 from kubectl_glasskube_purge.report.progress import Progress
-
-from .plans import cluster, decided
+from tests.report.plans import cluster, decided
 
 
 def main() -> None:

@@ -14,8 +14,9 @@ import pytest
 from PIL import Image
 
 from kubectl_glasskube_purge.report import page
-from tests.report import samples
 from tests.report.html import Page
+
+from . import samples
 
 BROWSER = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome", "chrome") if (found := shutil.which(name))), ""

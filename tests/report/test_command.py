@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kubectl_glasskube_purge.report import document, page
-from tests.report import samples
+
+from . import samples
 
 
 def plugin(*words: str | Path, stdin: str = "", **more: str) -> subprocess.CompletedProcess[str]:

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.report import graph, reading, timeline
 from kubectl_glasskube_purge.report.reading import Entry, Installed, StageRun
-from tests.report import samples
+
+from . import samples
 
 
 def ref(name: str) -> Ref:

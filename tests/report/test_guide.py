@@ -37,7 +37,7 @@ def test_every_code_of_an_error_has_its_place_on_the_page() -> None:
     codes = {
         code
         for path in SOURCES
-        for code in codes_in(ast.parse(path.read_text()), path.name in ("flow.py", "flow_undo.py", "running.py"))
+        for code in codes_in(ast.parse(path.read_text()), path.name in ("purge.py", "restore.py", "running.py"))
     }
     codes = {code for code in codes if re.fullmatch(r"[a-z-]+", code)} - {"interrupted"}
     assert codes >= {"leftovers", "system", "no-progress", "unauthorized", "flux-shared", "claimed", "not-ready"}

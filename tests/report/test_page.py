@@ -19,8 +19,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubectl_glasskube_purge.report import document, page
-from tests.report import samples
 from tests.report.html import Page
+
+from . import samples
 
 EVERY_SAMPLE = pytest.mark.parametrize("make", samples.ALL, ids=lambda make: make.__name__)
 

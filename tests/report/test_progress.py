@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from .terminal import ROOT, Terminal, terminal
+from tests.report.terminal import ROOT, Terminal, terminal
 
 PLAY = ("-m", "tests.report.stage_play")
 STAGES = ("packages", "controllers", "definitions", "namespaces")

@@ -9,11 +9,10 @@ import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge import execute
-from kubectl_glasskube_purge.purge.execute import Event
+from kubectl_glasskube_purge.purge.act import execute
+from kubectl_glasskube_purge.purge.act.execute import Event
 from kubectl_glasskube_purge.report import document, stream
-
-from .plans import cluster, decided, record
+from tests.report.plans import cluster, decided, record
 
 REF = Ref("apps", "Deployment", "shop", "wéb", "v1")
 HAPPENED = (

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from kubectl_glasskube_purge import alias, cli
+from kubectl_glasskube_purge.cli import alias
+from kubectl_glasskube_purge.cli import main as cli
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_every_target_that_is_made_exists(file: Path) -> None:
 
 
 def test_every_platform_of_the_manifest_is_built() -> None:
-    manifest = yaml.safe_load((ROOT / "krew" / "plugin.yaml").read_text("utf-8"))
+    manifest = yaml.safe_load((ROOT / "plugin.yaml").read_text("utf-8"))
     wanted = {"_".join(platform["selector"]["matchLabels"].values()) for platform in manifest["spec"]["platforms"]}
     artifacts = workflow(ROOT / ".github" / "workflows" / "artifacts.yml")
     assert {entry["platform"] for entry in artifacts["jobs"]["archive"]["strategy"]["matrix"]["include"]} == wanted

@@ -23,7 +23,6 @@ from pathlib import Path
 import yaml
 
 from tests.cluster.api import APPLY, ApiError, Object
-from tests.cluster.doubles import catalog
 from tests.cluster.doubles.runtime import (
     AsyncApi,
     Informer,
@@ -39,6 +38,8 @@ from tests.cluster.doubles.runtime import (
     set_condition,
 )
 from tests.cluster.doubles.source_controller import add_finalizer, drop_finalizer
+
+from . import catalog
 
 GROUP = "helm.toolkit.fluxcd.io"
 SOURCE_GROUP = "source.toolkit.fluxcd.io"

@@ -29,7 +29,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.cluster.api import ApiError, Kind, Object
-from tests.cluster.doubles import catalog, webhook
 from tests.cluster.doubles.graph import Graph, satisfies
 from tests.cluster.doubles.runtime import (
     AsyncApi,
@@ -46,6 +45,8 @@ from tests.cluster.doubles.runtime import (
     set_condition,
 )
 from tests.cluster.doubles.webhook import Refused
+
+from . import catalog, webhook
 
 GROUP = "packages.glasskube.dev"
 VERSION = f"{GROUP}/v1alpha1"

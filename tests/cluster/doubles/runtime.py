@@ -24,7 +24,18 @@ from typing import Any
 
 import httpx
 
-from tests.cluster.api import APPLY, MERGE, RETRIES, TOO_MANY, Access, ApiError, Kind, Object, discovered, failure
+from tests.cluster.api import (
+    APPLY,
+    MERGE,
+    RETRIES,
+    TOO_MANY,
+    Access,
+    ApiError,
+    Kind,
+    Object,
+    discovered,
+    failure,
+)
 
 Key = tuple[str, str]
 """Namespace and name; the namespace of cluster-scoped objects is `""`."""

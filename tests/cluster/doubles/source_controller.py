@@ -13,7 +13,6 @@ import json
 from pathlib import Path
 
 from tests.cluster.api import Object
-from tests.cluster.doubles import catalog
 from tests.cluster.doubles.runtime import (
     AsyncApi,
     Informer,
@@ -26,6 +25,8 @@ from tests.cluster.doubles.runtime import (
     run,
     set_condition,
 )
+
+from . import catalog
 
 FINALIZER = "finalizers.fluxcd.io"
 GROUP = "source.toolkit.fluxcd.io"

@@ -1,0 +1,223 @@
+"""Runs a flow to its end, whatever that is; writes the result; says the exit code.
+
+The one place where errors become outcomes. A person gets two lines, what is
+the matter and what to do next; a script the report document with `error` in
+it, also where no connection was ever made. A traceback is shown with --debug
+alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import RenderableType
+
+from kubectl_glasskube_purge.flows import run as session
+from kubectl_glasskube_purge.glasskube.manifest import ManifestError
+from kubectl_glasskube_purge.glasskube.release import ReleaseError
+from kubectl_glasskube_purge.kube.errors import KubeError
+from kubectl_glasskube_purge.kube.transport import exec_plugin, request_log
+from kubectl_glasskube_purge.report import document, guide, human, live, page, stream, undoing
+from kubectl_glasskube_purge.report.document import Outcome, Record
+from kubectl_glasskube_purge.report.layout import console
+from kubectl_glasskube_purge.undo.errors import UndoError
+
+from .binding import Common
+from .choices import Output
+from .screen import TerminalScreen
+from .signals import Signals
+
+Work = Callable[[TerminalScreen, Record], Coroutine[Any, Any, None]]
+
+
+@dataclass(frozen=True)
+class Show:
+    """What of a run is shown, how and where."""
+
+    output: Output
+    common: Common
+    dry_run: bool = False
+    verifying: bool = False
+    stdout_taken: bool = False
+    """Whether something else than the result goes to stdout."""
+    page: Path | None = None
+    """`--report`."""
+    result: Callable[[Record], None] | None = None
+    """Writes the result, where that isn't the report."""
+
+
+def run(work: Work, show: Show) -> int:
+    """Runs a flow and returns the exit code."""
+    if show.page is not None and not _page_can_be_written(show.page):
+        return 2
+    log_requests(show.common.verbosity)
+    exec_plugin.around = live.paused
+    record = session.new_record()
+    started = time.monotonic()
+    with Signals(last=live.restore) as signals:
+        screen = TerminalScreen(show.output, dry_run=show.dry_run, plain=show.common.plain, signals=signals)
+
+        async def watched() -> None:
+            signals.watch()
+            await work(screen, record)
+            if show.result is not None and record.outcome == "failed":
+                record.outcome = "clean"
+
+        try:
+            screen.status(lambda: f"Looking at {record.context or record.server}" if record.server else "Connecting")
+            asyncio.run(watched())
+        except (KeyboardInterrupt, asyncio.CancelledError) as error:
+            _debug(show, error)
+            _interrupted(record, signals.number)
+        except Exception as error:
+            _debug(show, error)
+            record.outcome, record.error = failure(error)
+        finally:
+            screen.end_status()
+    for one in (record, record.rollback):
+        if one is not None and one.error is not None:
+            code, said, hint = one.error
+            one.error = (code, said, guide.leading(code, hint))
+    record.seconds = time.monotonic() - started
+    if show.page is not None:
+        _write_page(record, show.page)
+    try:
+        _write(record, show)
+        sys.stdout.flush()
+    except OSError as error:
+        say_error(f"the result can't be written: {(error.strerror or 'unknown').lower()}")
+        return record.exit or 1
+    return record.exit
+
+
+def failure(error: BaseException) -> tuple[Outcome, tuple[str, str, str]]:
+    """What an error makes of a run: the outcome, and code, message and hint for who reads it."""
+    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
+    if len(inner) == 1:
+        return failure(inner[0])
+    if isinstance(error, KubeError):
+        return "failed", (error.code, error.message, error.hint)
+    if isinstance(error, (ManifestError, ReleaseError)):
+        return "refused", (error.code, error.message, error.hint)
+    if isinstance(error, UndoError):
+        return error.outcome, (error.code, error.message, error.hint)
+    if isinstance(error, OSError):
+        words = (error.strerror or str(error) or type(error).__name__).lower()
+        where = f"{error.filename}: " if error.filename else ""
+        return "failed", ("system", f"{where}{words}", "Once that is mended, run this again.")
+    message = f"something unexpected went wrong ({type(error).__name__})"
+    return "failed", ("unexpected", message, "Run this again with --debug, and report what that shows as a bug.")
+
+
+def say_error(message: str, hint: str = "") -> None:
+    """Says on stderr what is the matter, and what to do next."""
+    sys.stderr.write(f"error: {message}\n" + (f"{hint}\n" if hint else ""))
+    sys.stderr.flush()
+
+
+def _interrupted(record: Record, number: int) -> None:
+    record.outcome = "interrupted"
+    record.exit_code = 128 + number if number else None
+    if record.stage_moments:
+        record.error = ("interrupted", "stopped at once", "Run this again: it goes on where it stopped.")
+    else:
+        record.error = ("interrupted", "nothing was changed", "")
+
+
+def _debug(show: Show, error: BaseException) -> None:
+    if show.common.debug:
+        traceback.print_exception(error, file=sys.stderr)
+
+
+# -- the log
+
+
+def log_requests(verbosity: int) -> None:
+    """Shows the log of requests on stderr, as kubectl does for this `-v`."""
+    level = request_log.level(verbosity)
+    if level >= logging.INFO:
+        return
+    handler = _OnStderr()
+    handler.setFormatter(_Klog())
+    request_log.logger.handlers = [handler]
+    request_log.logger.propagate = False
+    request_log.logger.setLevel(level)
+
+
+class _OnStderr(logging.Handler):
+    """Writes to whatever stderr is at that moment: a live display may have put itself in front of it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+
+
+class _Klog(logging.Formatter):
+    """The head of a line as Kubernetes' programs write it: `I1123 09:11:42.131415    4711 request_log.py:54] `."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        moment = time.strftime("%m%d %H:%M:%S", time.localtime(record.created))
+        micros = int(record.created % 1 * 1e6)
+        head = f"I{moment}.{micros:06d} {record.process:7d} {record.filename}:{record.lineno}] "
+        return head + super().format(record)
+
+
+# -- the result
+
+
+def _write(record: Record, show: Show) -> None:
+    if show.result is not None:
+        show.result(record)
+    elif show.output.is_for_people and (record.survey is not None or record.outcome != "failed"):
+        good = record.exit == 0 or show.verifying
+        stream_ = sys.stdout if good and not show.stdout_taken else sys.stderr
+        console(stream_, plain=show.common.plain).print(_ending(record, show))
+        return
+    elif not show.output.is_for_people:
+        sys.stdout.write(_document(record, show))
+    if record.error is not None:
+        _, message, hint = record.error
+        say_error(message, hint)
+
+
+def _ending(record: Record, show: Show) -> RenderableType:
+    wide = show.output is Output.wide
+    if show.verifying:
+        return human.verification(record, wide=wide)
+    return human.end(record, wide=wide) if record.kind == "PurgeReport" else undoing.end(record)
+
+
+def _document(record: Record, show: Show) -> str:
+    """The result for a script; the names of what was deleted are already on stdout."""
+    if show.output is Output.name:
+        left = record.verification.leftovers if record.verification and show.verifying else ()
+        return "".join(f"{leftover.ref}\n" for leftover in left)
+    report = document.document(record)
+    if show.output is Output.jsonl:
+        return stream.line(stream.report(report))
+    return document.as_json(report) if show.output is Output.json else document.as_yaml(report)
+
+
+def _page_can_be_written(path: Path) -> bool:
+    """Asked before anything is done: a page that nobody can get afterwards is no reason to fail then."""
+    try:
+        page.check_writable(path)
+    except page.PageError as error:
+        say_error(str(error))
+        return False
+    return True
+
+
+def _write_page(record: Record, path: Path) -> None:
+    """Writes the page, whatever became of the run. A page that can't be written changes nothing of that."""
+    try:
+        page.write(path, page.render(document.document(record)))
+    except (page.PageError, page.NotAReport) as error:
+        say_error(str(error))

@@ -1,0 +1,1 @@
+"""One module per journey: survey, decide, ask, act, survey again."""

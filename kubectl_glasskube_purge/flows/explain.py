@@ -1,0 +1,83 @@
+"""Why the purge would delete or keep one object: look, decide, and answer for that object. Changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from kubectl_glasskube_purge.glasskube import inventory
+from kubectl_glasskube_purge.kube.client import Client, Resource
+from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.errors import NotFound
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import some
+from kubectl_glasskube_purge.purge.judge.explain import Explanation, explain
+from kubectl_glasskube_purge.purge.judge.plan import Options, plan
+from kubectl_glasskube_purge.purge.look.survey import Survey, survey
+from kubectl_glasskube_purge.report.document import Record
+
+from .run import connected
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which object is asked about, as kubectl's users name one."""
+
+    kind: str
+    name: str
+    namespace: str = ""
+    """`""` where none was given: then it is looked for in all."""
+
+    def __str__(self) -> str:
+        """`deployment/x`, with `-n` where a namespace is known."""
+        return f"{self.kind}/{self.name}" + (f" -n {self.namespace}" if self.namespace else "")
+
+
+@dataclass(frozen=True)
+class ExplainRequest:
+    """What the user asks, and the purge that is asked about."""
+
+    wanted: Wanted
+    flags: Flags = field(default_factory=Flags)
+    options: Options = field(default_factory=Options)
+
+
+async def answer(request: ExplainRequest, record: Record) -> Explanation:
+    """The explanation. Raises `KubeError`, `NotFound` where there is no such object among them."""
+    async with connected(request.flags, record) as client:
+        wanted = request.wanted
+        resource = (await client.discover()).named(wanted.kind)
+        if resource is None:
+            raise NotFound(
+                f'the server doesn\'t have a resource type "{wanted.kind}"', hint="See which: kubectl api-resources"
+            )
+        asked = resource.ref(wanted.namespace, wanted.name)
+        looked = record.survey = await survey(client, also=frozenset({asked}))
+        decided = record.plan = plan(looked, request.options, _release(looked.version.version))
+        return explain(looked, decided, await _find(client, looked, resource, wanted))
+
+
+async def _find(client: Client, looked: Survey, resource: Resource, wanted: Wanted) -> Found:
+    anywhere = [f for f in looked.of_kind(resource.group_kind) if f.ref.name == wanted.name]
+    there = [f for f in anywhere if not resource.namespaced or wanted.namespace in ("", f.ref.namespace)]
+    if len(there) > 1:
+        namespaces = some(sorted(f.ref.namespace for f in there), 5)
+        raise NotFound(f"there are several {resource} called {wanted.name}", hint=f"Say which with -n: {namespaces}")
+    if there:
+        return there[0]
+    if wanted.namespace or not resource.namespaced:
+        found = await client.get(resource.ref(wanted.namespace, wanted.name))
+        if found is not None:
+            return found
+    elsewhere = "" if wanted.namespace or not resource.namespaced else " that has to do with Glasskube"
+    hint = (
+        "Say with -n in which namespace it is." if elsewhere else "See what there is: kubectl get -A " + str(resource)
+    )
+    raise NotFound(f'{resource} "{wanted.name}"{elsewhere} not found', hint=hint)
+
+
+def _release(version: str) -> Collection[Ref]:
+    """All objects of a release; none where it isn't known."""
+    if version not in inventory.releases():
+        return ()
+    return {ref for variant in inventory.variants(version) for ref in inventory.objects(version, variant)}

@@ -1,0 +1,448 @@
+"""The design's one sentence as code: look once, decide, ask, do what was decided, look again.
+
+Ties the rooms together and knows no flags and no screen: what a person sees goes
+through a `Screen`, and what became of a run ends up in its `Record`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import anyio
+
+from kubectl_glasskube_purge.glasskube import inventory
+from kubectl_glasskube_purge.glasskube.facts import AUTOUPDATER, FLUX_NAMESPACE, NAMESPACE
+from kubectl_glasskube_purge.glasskube.release import Resolved, Sources, resolve
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.errors import (
+    Conflict,
+    Forbidden,
+    KubeError,
+    NotFound,
+    Refused,
+    Unauthorized,
+    Unreachable,
+)
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.wording import plural, some
+from kubectl_glasskube_purge.purge.act import execute as executing
+from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
+from kubectl_glasskube_purge.purge.judge import preflight
+from kubectl_glasskube_purge.purge.judge.plan import (
+    BUSY,
+    STAGES,
+    Options,
+    Plan,
+    Refusal,
+    plan,
+    stayed_after_all,
+)
+from kubectl_glasskube_purge.purge.judge.verify import Verification, explained, verify
+from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
+from kubectl_glasskube_purge.purge.look.survey import Survey, Version, survey
+from kubectl_glasskube_purge.report import names
+from kubectl_glasskube_purge.report.document import Record
+from kubectl_glasskube_purge.undo import backup as backing_up
+from kubectl_glasskube_purge.undo.text import Backup
+
+from . import restore as flow_undo
+from .run import NOBODY_TO_ASK, Screen, connected, new_record, refused, stoppable
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asks for."""
+
+    flags: Flags = field(default_factory=Flags)
+    options: Options = field(default_factory=Options)
+    sources: Sources = field(default_factory=Sources)
+    version: str = ""
+    """`--glasskube-version`."""
+    yes: bool = False
+    dry_run: bool = False
+    dry_run_on_server: bool = False
+    """With `dry_run`: sends every delete as a dry run, so that admission and RBAC answer."""
+    wait_idle: float = 0.0
+    """Seconds for which work under way is waited for before it is a reason to refuse."""
+    backup: str = ""
+    """Where to: a file, `-` for stdout, `""` for a file of its own under the user's state folder."""
+    no_backup: bool = False
+    rollback: bool = False
+    """Without asking: where it fails before the controllers are gone, what was deleted is put back."""
+    limits: executing.Limits = field(default_factory=executing.Limits)
+
+
+async def purge(request: Request, screen: Screen, record: Record) -> None:
+    """The purge, from the first look to the last. Everything it finds out is in `record`, also where it raises.
+
+    Raises `KubeError`, `ManifestError`'s tree, `UndoError` where there can be no
+    backup, and `Stopped`.
+    """
+    if request.backup not in ("", STDOUT):
+        backing_up.check(Path(request.backup))
+    async with connected(request.flags, record) as client:
+        with anyio.move_on_after(request.limits.total) as limit:
+            prepared = await _prepare(client, request, screen, record, limit)
+        if limit.cancelled_caught:
+            return _too_late(record, request.limits)
+        if prepared is None:
+            return
+        found, decided, file = prepared
+        try:
+            async with claimed(client, found.namespace, screen.note):
+                with anyio.CancelScope(deadline=limit.deadline) as rest:
+                    taken = await _back_up(client, screen, record, found, decided, file)
+                if rest.cancelled_caught:
+                    return _too_late(record, request.limits)
+                left = None if request.limits.total is None else limit.deadline - anyio.current_time()
+                request = replace(request, limits=replace(request.limits, left=left))
+                await _execute_or_fail(client, request, screen, record, found, decided)
+                if taken is not None and _may_roll_back(request, screen, record):
+                    await _roll_back(client, screen, record, taken)
+        except Claimed as error:
+            refused(record, Refusal(error.code, error.message, error.hint))
+
+
+async def _prepare(
+    client: Client, request: Request, screen: Screen, record: Record, limit: anyio.CancelScope
+) -> tuple[Survey, Plan, str] | None:
+    """All that comes before the first change: what is to be done, and where the backup goes; None where nothing is.
+
+    The time that somebody takes to answer the question doesn't count against `limit`.
+    """
+    found, decided = await _when_idle(client, request, screen, record)
+    record.plan = decided
+    if decided.empty:
+        record.outcome = "nothing-to-do"
+        if found.unreadable and (lacking := await _missing_rights(client, request, found, decided)):
+            refused(record, *lacking)
+        elif found.unreadable:
+            record.verification = verify(found, decided)
+            record.outcome, record.error = "incomplete", _left(record.verification)
+        return None
+    manifest = await _manifest(request, found, decided, record)
+    decided = record.plan = plan(found, request.options, manifest.refs if manifest else ())
+    target = client.connection.target
+    file = _backup_file(request, record)
+    screen.preview(target, found, decided, record.manifest_source, file)
+    refusals = [*_after_waiting(decided.refusals, request), *await _missing_rights(client, request, found, decided)]
+    if refusals:
+        refused(record, *refusals)
+        return None
+    if request.dry_run:
+        if request.dry_run_on_server:
+            record.warnings += [_answer(answer) for answer in await executing.rehearse(client, decided)]
+        record.outcome = "dry-run"
+        return None
+    if not request.yes:
+        asked = anyio.current_time()
+        answer = screen.ask(f"Purge Glasskube from {target.context or target.server}?")
+        limit.deadline += anyio.current_time() - asked
+        if answer is None:
+            refused(record, NOBODY_TO_ASK)
+            return None
+        if not answer:
+            record.outcome = "declined"
+            return None
+        # Minutes may have passed: what is carried out is decided from a fresh look.
+        found = await _survey(client, request, record)
+        again = plan(found, request.options, manifest.refs if manifest else ())
+        more = set(again.going) - set(decided.going)
+        if again.refusals or more:
+            refused(record, *(again.refusals or [_changed(more)]))
+            return None
+        decided = record.plan = again
+    return found, decided, file
+
+
+def _answer(answer: executing.Answer) -> tuple[str, str]:
+    """What the API server says to a delete that was only tried, as a warning."""
+    if answer.expected:
+        message = f"{answer.ref.display} is refused as yet, and not in a purge, as {answer.expected}: {answer.message}"
+        return "server-refuses-yet", message
+    return "server-refuses", f"{answer.ref.display} would be refused: {answer.message}"
+
+
+def _too_late(record: Record, limits: executing.Limits) -> None:
+    record.outcome = "incomplete"
+    record.error = (
+        "timeout",
+        f"not ready to begin within {limits.total:.0f} s, so nothing was deleted",
+        f"Run this again, with a longer --timeout. More: {TROUBLESHOOTING}#timeout",
+    )
+
+
+async def _when_idle(client: Client, request: Request, screen: Screen, record: Record) -> tuple[Survey, Plan]:
+    """Looks, and again every few seconds as long as work is under way and `--wait-idle` has patience."""
+    clock = asyncio.get_running_loop().time
+    until = clock() + request.wait_idle
+    said: tuple[str, ...] = ()
+    while True:
+        found = await _survey(client, request, record)
+        decided = plan(found, request.options)
+        reasons = tuple(reason for refusal in decided.refusals if refusal.code == BUSY for reason in refusal.details)
+        if not reasons and said:
+            screen.note("The work under way has ended: going on.")
+        if not reasons or clock() >= until:
+            return found, decided
+        if reasons != said:
+            said = reasons
+            screen.note(f"Waiting for work under way: {some(said)}")
+        await asyncio.sleep(min(_IDLE_EVERY, max(0.0, until - clock())))
+
+
+_IDLE_EVERY = 3.0
+"""Seconds between two looks while work under way is waited for."""
+
+
+def _after_waiting(refusals: Iterable[Refusal], request: Request) -> list[Refusal]:
+    """The refusals, with the wait that was in vain."""
+    waited = f"work is still under way after {request.wait_idle:.0f} s"
+    hint = "Wait longer with --wait-idle, or cut it off with --ignore-busy."
+    return [
+        replace(refusal, message=waited, hint=hint) if request.wait_idle and refusal.code == BUSY else refusal
+        for refusal in refusals
+    ]
+
+
+async def _missing_rights(client: Client, request: Request, found: Survey, decided: Plan) -> list[Refusal]:
+    # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
+    seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
+    forcing = request.options.force_finalizers
+    missing = await preflight.missing_rights(client, found, decided, seeing, force_finalizers=forcing)
+    if not missing:
+        return []
+    try:
+        user = await client.who_am_i()
+    except KubeError:
+        user = "<the user>"
+    verbs: dict[str, set[str]] = {}
+    for review in missing:
+        verbs.setdefault(review.kind, set()).add(review.verb)
+    role = preflight.role_for(missing, user)
+    return [
+        Refusal(
+            "rights",
+            f"you ({user}) lack rights on {plural(len(verbs), 'kind')} of objects",
+            f"An admin can grant them: kubectl apply -f - <<'EOF'\n{role}EOF",
+            details=tuple(f"{kind}: {', '.join(sorted(verbs[kind]))}" for kind in sorted(verbs)),
+        )
+    ]
+
+
+async def look(request: Request, record: Record) -> None:
+    """`verify`: what of Glasskube is in the cluster. Changes nothing. Raises `KubeError`."""
+    async with connected(request.flags, record) as client:
+        found = await _survey(client, request, record)
+        record.verification = explained(verify(found), plan(found, request.options))
+        record.outcome = "clean" if record.verification.clean else "incomplete"
+
+
+async def detect(request: Request, record: Record) -> None:
+    """`version`: which Glasskube is in the cluster. Changes nothing. Raises `KubeError`."""
+    async with connected(request.flags, record) as client:
+        await _survey(client, request, record)
+
+
+STDOUT = "-"
+"""In place of a backup's file."""
+
+
+def _backup_file(request: Request, record: Record) -> str:
+    """Where the backup goes; `""` where none is wanted."""
+    if request.no_backup:
+        return ""
+    if request.backup:
+        return request.backup if request.backup == STDOUT else str(Path(request.backup).absolute())
+    from platformdirs import user_state_path
+
+    folder = user_state_path("kubectl-glasskube-purge", appauthor=False)
+    return str(backing_up.free_path(folder, names.file_name(record.context, record.started, ".yaml")))
+
+
+async def _back_up(
+    client: Client, screen: Screen, record: Record, found: Survey, decided: Plan, file: str
+) -> Backup | None:
+    """Writes down everything that the plan takes along, and only then returns. Raises `UndoError`, `KubeError`."""
+    record.backups = list(backing_up.remembered(found))
+    if not file:
+        return None
+    taken = await backing_up.take(client, found, decided, record.started)
+    if not taken.contents.restored:
+        return taken  # nothing that wouldn't come back by itself
+    if file == STDOUT:
+        screen.write(backing_up.proven(taken))
+        return taken
+    backing_up.save(Path(file), taken)
+    record.backups.append(file)
+    try:
+        await backing_up.remember(client, found, record.backups)
+    except (NotFound, Conflict, Forbidden, Refused) as error:
+        message = f"a second run won't know of the backup {file}: {error.message}"
+        record.warnings.append(("backup-not-remembered", message))
+    return taken
+
+
+def _changed(more: Collection[Ref]) -> Refusal:
+    return Refusal(
+        "changed",
+        f"the cluster changed since the preview: {len(more)} objects more would be deleted",
+        "Run this again and look at the new preview.",
+    )
+
+
+async def _survey(client: Client, request: Request, record: Record) -> Survey:
+    found = await survey(client)
+    if request.version:
+        found = with_version(found, request.version)
+    record.survey = found
+    return found
+
+
+def with_version(found: Survey, version: str) -> Survey:
+    """A survey whose version the user told."""
+    return replace(found, version=Version(version, "--glasskube-version"))
+
+
+async def _manifest(request: Request, found: Survey, decided: Plan, record: Record) -> Resolved | None:
+    """The release manifest of what is installed; None where only a Flux is left, which no version explains."""
+    if not found.version.version and not request.sources.manifest:
+        record.manifest_source = "not needed"
+        return None
+    variants = [inventory.AIO if decided.flux == "delete" else inventory.SLIM]
+    if any(ref.name == AUTOUPDATER for ref in decided.deletes):
+        variants.append(inventory.AUTOUPDATER)
+    resolved = await resolve(found.version.version or None, variants, request.sources)
+    record.manifest_source = resolved.source
+    record.warnings += [(warning.code, warning.message) for warning in resolved.warnings]
+    return resolved
+
+
+async def _execute_or_fail(
+    client: Client, request: Request, screen: Screen, record: Record, found: Survey, decided: Plan
+) -> None:
+    """Executes; an error of a cluster that can still be asked ends up in the record, and a rollback may follow."""
+    try:
+        await _execute(client, request, screen, record, found, decided)
+    except KubeError as error:
+        await _see_what_is_left(client, record, decided)
+        if isinstance(error, (Unauthorized, Unreachable)):
+            raise
+        record.outcome, record.error = "failed", (error.code, error.message, error.hint)
+
+
+def _may_roll_back(request: Request, screen: Screen, record: Record) -> bool:
+    """Whether a purge ended too early to be worth going on with, and the user wants it undone."""
+    begun = record.stage_moments.keys()
+    too_late = "controllers" in record.stages_over or begun & _AFTER_CONTROLLERS
+    if record.outcome not in ("incomplete", "failed") or not begun or too_late:
+        return False
+    if request.rollback or request.yes:
+        return request.rollback
+    assert record.error is not None
+    screen.note(f"It failed: {record.error[1]}")
+    return bool(screen.ask("Put back what was deleted so far?"))
+
+
+_AFTER_CONTROLLERS = frozenset(STAGES[STAGES.index("controllers") + 1 :])
+
+
+async def _roll_back(client: Client, screen: Screen, record: Record, taken: Backup) -> None:
+    """Undoes a purge that failed, with what it and interrupted ones before it have written down."""
+    assert record.plan is not None
+    earlier = flow_undo.readable(record.backups[:-1])
+    changed = {
+        action.ref
+        for stage in record.plan.stages
+        for action in stage.actions
+        if action.verb not in ("delete", "keep") and record.done(action)
+    }
+    back = record.rollback = new_record()
+    try:
+        if await flow_undo.roll_back(client, [*earlier, taken], changed, screen, back):
+            record.outcome, record.verification = "rolled-back", None
+    except KubeError as error:
+        back.outcome, back.error = "failed", (error.code, error.message, error.hint)
+
+
+async def _execute(
+    client: Client, request: Request, screen: Screen, record: Record, found: Survey, decided: Plan
+) -> None:
+    stopped: executing.Stopped | None = None
+    stayed: dict[Ref, str] = {}
+    with screen.progress(decided) as show, stoppable(record) as stop:
+
+        def emit(event: executing.Event) -> None:
+            if isinstance(event, executing.ObjectDone) and event.outcome == "kept":
+                stayed[event.ref] = event.message
+            record.take(event)
+            show(event)
+
+        try:
+            await executing.execute(
+                client,
+                decided,
+                found,
+                emit=emit,
+                limits=request.limits,
+                stop=stop,
+                force_finalizers=request.options.force_finalizers,
+            )
+        except executing.Stopped as error:
+            stopped = error
+    if isinstance(stopped, executing.Interrupted):
+        record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
+        return
+    record.exit_code = None  # of a signal that came when there was nothing left to stop
+    if stayed and not isinstance(stopped, executing.GuardStopped):
+        # By consent. What the guard spared was to go, and is listed as left.
+        decided = record.plan = stayed_after_all(decided, stayed)
+    if stopped is not None:
+        await _see_what_is_left(client, record, decided)
+        record.outcome, record.error = "incomplete", (stopped.code, stopped.message, stopped.hint)
+        return
+    after = await survey(client, also=frozenset(decided.going))
+    record.verification = verify(after, decided)
+    if record.verification.clean:
+        record.outcome = "clean"
+        await _leave_no_notes(client, after)
+    else:
+        record.outcome, record.error = "incomplete", _left(record.verification)
+
+
+async def _leave_no_notes(client: Client, after: Survey) -> None:
+    """Takes off namespaces that stay what was written there for the next run: there is none."""
+    for name in (NAMESPACE, FLUX_NAMESPACE):
+        namespace = after.get(Ref("", "Namespace", "", name))
+        if namespace is not None and not namespace.terminating:
+            # Whoever may write it and not take it off, or finds the namespace gone, has lost nothing.
+            with contextlib.suppress(Forbidden, Refused, NotFound, Conflict):
+                await backing_up.forget(client, namespace)
+
+
+async def _see_what_is_left(client: Client, record: Record, decided: Plan) -> None:
+    """Looks at what a run leaves that ended early, if that can be done soon: it is over, and nobody waits for long."""
+    client.hurry.clear()
+    client.retry_seconds = min(client.retry_seconds, _LAST_LOOK / 2)
+    with anyio.move_on_after(_LAST_LOOK), contextlib.suppress(KubeError):
+        record.verification = verify(await survey(client, also=frozenset(decided.going)), decided)
+
+
+_LAST_LOOK = 20.0
+"""Seconds for the look at what is left after a run that ended early."""
+
+
+def _left(verification: Verification) -> tuple[str, str, str]:
+    """Code, message and hint for what isn't clean though everything was done."""
+    if verification.leftovers:
+        message = "not everything that should have gone is gone"
+        hint = f"Run this again; if the same objects stay, see {TROUBLESHOOTING}#leftovers."
+        return "leftovers", message, hint
+    message = f"nothing of Glasskube is to be seen, but not everything can be read: {some(verification.unreadable)}"
+    hint = f"Mend that, then look again with: kubectl glasskube purge verify. More: {TROUBLESHOOTING}#unreadable"
+    return "unreadable", message, hint

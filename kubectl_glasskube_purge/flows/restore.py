@@ -1,0 +1,262 @@
+"""The way back, from files or a release to a Glasskube that works: look, decide, ask, apply, wait.
+
+Has the purge's manners: the same screen, the same record, the same exit codes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from kubectl_glasskube_purge.glasskube import content, facts, inventory
+from kubectl_glasskube_purge.glasskube.release import Sources, resolve
+from kubectl_glasskube_purge.kube import errors
+from kubectl_glasskube_purge.kube.client import RETRY_SECONDS, Client
+from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
+from kubectl_glasskube_purge.purge.act.execute import Event, Interrupted, Limits, Stopped
+from kubectl_glasskube_purge.purge.judge.plan import Plan, Refusal
+from kubectl_glasskube_purge.purge.judge.verify import Verification
+from kubectl_glasskube_purge.purge.look.survey import NAMESPACE
+from kubectl_glasskube_purge.report import undoing
+from kubectl_glasskube_purge.report.document import Record
+from kubectl_glasskube_purge.undo import apply, backup, text
+from kubectl_glasskube_purge.undo import restore as planning
+from kubectl_glasskube_purge.undo.errors import BackupUnreadable
+from kubectl_glasskube_purge.undo.restore import Options, Restore
+from kubectl_glasskube_purge.undo.selection import FLUX, GLASSKUBE, Contents, Entry
+
+from .run import NOBODY_TO_ASK, Screen, connected, refused, stoppable
+
+STDIN = "-"
+"""In place of a file."""
+
+
+@dataclass(frozen=True)
+class RestoreRequest:
+    """What the user asks for: files, or a release."""
+
+    flags: Flags = field(default_factory=Flags)
+    files: tuple[str, ...] = ()
+    release: str = ""
+    """`--release`."""
+    sources: Sources = field(default_factory=Sources)
+    options: Options = field(default_factory=Options)
+    yes: bool = False
+    dry_run: bool = False
+    limits: Limits = field(default_factory=Limits)
+
+
+async def restore(request: RestoreRequest, screen: Screen, record: Record) -> None:
+    """Puts back what files or a release's manifest say. Everything it finds out is in `record`.
+
+    Raises `KubeError`, `UndoError`, and `ManifestError`'s and `ReleaseError`'s trees.
+    """
+    record.kind = "RestoreReport"
+    backups = [read(file) for file in request.files]
+    record.backups = [file for file in request.files if file != STDIN]
+    async with connected(request.flags, record) as client:
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        if request.release:
+            backups = [await _release(client, request, record)]
+        entries = planning.merged(backups, request.options)
+        decided = await _decide(client, entries, request, record)
+        warnings = _from_elsewhere(backups, record)
+        record.warnings += warnings
+        screen.preview_changes(client.connection.target, decided.plan, undoing.RESTORE, _named(request, backups))
+        if request.dry_run:
+            record.outcome = "dry-run"
+            return
+        if not request.yes and not _nothing_new(decided.plan):
+            asked = clock()
+            options = _offered(request.options, decided, screen)
+            answer = screen.ask(f"Put this back into {record.context or record.server}?")
+            began += clock() - asked  # whoever answers may take their time
+            if answer is None:
+                return refused(record, NOBODY_TO_ASK)
+            if not answer:
+                record.outcome = "declined"
+                return
+            # Minutes may have passed: what is carried out is decided from a fresh look.
+            request = replace(request, options=options)
+            entries = planning.merged(backups, options)
+            decided = await _decide(client, entries, request, record)
+        try:
+            async with _claimed(client, decided, screen):
+                left = None if request.limits.total is None else request.limits.total - (clock() - began)
+                await _carry_out(client, decided, replace(request.limits, left=left), screen, record)
+        except Claimed as error:
+            refused(record, Refusal(error.code, error.message, error.hint))
+
+
+async def roll_back(
+    client: Client,
+    backups: Sequence[text.Backup],
+    changed: Collection[Ref],
+    screen: Screen,
+    record: Record,
+) -> bool:
+    """Puts back what a purge that failed has deleted, and what it `changed`. Returns whether everything is back.
+
+    `record` is the rollback's own. Raises `KubeError`.
+    """
+    # The purge may have ended in a hurry; putting things back has all the time it takes.
+    client.hurry.clear()
+    client.retry_seconds = RETRY_SECONDS
+    contents = [one.contents for one in backups]
+    # What was changed and not deleted stands in the backup for reference only.
+    changed_too = tuple(entry for one in contents for entry in one.remade if entry.ref in changed)
+    with_changed = [*backups, text.Backup(Contents(restored=changed_too))]
+    options = Options(changed=frozenset(changed))
+    entries = planning.merged(with_changed, options)
+    existing = await planning.look(client, entries)
+    decided = planning.plan(entries, existing, options, reason="deleted by the purge that failed")
+    record.plan = decided.plan
+    await _carry_out(client, decided, Limits(), screen, record)
+    return record.outcome in ("done", "nothing-to-do")
+
+
+# -- where the objects come from
+
+
+def read(file: str) -> text.Backup:
+    """A backup's file, or stdin. Raises `BackupUnreadable`."""
+    try:
+        content = sys.stdin.read() if file == STDIN else Path(file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BackupUnreadable(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from error
+    return text.load(content, "stdin" if file == STDIN else file)
+
+
+def readable(files: Iterable[str]) -> list[text.Backup]:
+    """Those of several backups that are here, and still what they were."""
+    found = []
+    for file in files:
+        with contextlib.suppress(BackupUnreadable):
+            found.append(read(file))
+    return found
+
+
+async def _release(client: Client, request: RestoreRequest, record: Record) -> text.Backup:
+    """A release's objects, from its manifest: the operator's, and Flux's where there is none yet."""
+    only = request.options.only
+    resolved = await resolve(request.release, [inventory.AIO], request.sources)
+    record.manifest_source = resolved.source
+    record.warnings += [(warning.code, warning.message) for warning in resolved.warnings]
+    if not resolved.manifests:
+        raise BackupUnreadable(
+            f"there is nothing to apply: the manifest of {request.release} can't be had ({resolved.source})",
+            hint="Give it with --manifest FILE|URL, or name a mirror with --releases-url.",
+        )
+    source = f"the manifest of {request.release}"
+    read = [text.load(manifest.decode(), source) for manifest in resolved.manifests]
+    documents = [entry.document for one in read for entry in one.contents.restored]
+    # Its names were checked when it was read. This is to be applied, so what it says matters, too.
+    content.check(documents, resolved.version or "", source)
+    await client.discover()
+    flux_exists = client.discovery.find(*facts.HELM_RELEASE.group_kind) is not None
+    entries = planning.from_release(documents, only, flux_exists=flux_exists)
+    if flux_exists and FLUX not in only and GLASSKUBE not in only:
+        message = (
+            "there is a Flux already, so the release's own is left out; --only=flux rebuilds what is missing of it"
+        )
+        record.warnings.append(("flux-exists", message))
+    return text.Backup(Contents(restored=entries))
+
+
+def _named(request: RestoreRequest, backups: Sequence[text.Backup]) -> tuple[str, ...]:
+    """Where the objects come from, a line each."""
+    if request.release:
+        return (f"the manifest of {request.release}",)
+    lines = []
+    for file, one in zip(request.files, backups, strict=True):
+        head = one.head
+        taken = f", taken {head.taken} from {head.context or head.server}" if head else ", no backup of this program"
+        lines.append(("stdin" if file == STDIN else file) + taken)
+    return tuple(lines)
+
+
+def _from_elsewhere(backups: Sequence[text.Backup], record: Record) -> list[tuple[str, str]]:
+    servers = {one.head.server for one in backups if one.head is not None} - {record.server}
+    if not servers:
+        return []
+    return [("other-cluster", f"the backup was taken from {', '.join(sorted(servers))}, and this is {record.server}")]
+
+
+# -- deciding and asking
+
+
+async def _decide(client: Client, entries: Sequence[Entry], request: RestoreRequest, record: Record) -> Restore:
+    existing = await planning.look(client, entries)
+    reason = f"in the manifest of {request.release}" if request.release else "in the backup"
+    complete = not request.options.only and not request.release
+    decided = planning.plan(entries, existing, request.options, complete=complete, reason=reason)
+    record.plan = decided.plan
+    return decided
+
+
+def _nothing_new(plan: Plan) -> bool:
+    return not any(stage.actions for stage in plan.stages)
+
+
+def _offered(options: Options, decided: Restore, screen: Screen) -> Options:
+    """Asks whether the sidecar's image may come from where it is now; nothing is changed without a yes."""
+    gone = next((warning for warning in decided.plan.warnings if warning.code == planning.SIDECAR_WARNING), None)
+    if gone is None:
+        return options
+    address = facts.RBAC_PROXY_IMAGE_MOVED
+    answer = screen.ask(f"Take the sidecar's image from {address}, where it is now?")
+    return replace(options, sidecar_image=address) if answer else options
+
+
+# -- carrying out
+
+
+@contextlib.asynccontextmanager
+async def _claimed(client: Client, decided: Restore, screen: Screen) -> AsyncIterator[None]:
+    """Keeps purges away, as far as there is a namespace to say so on."""
+    namespace = decided.existing.get(Ref(*NAMESPACE, "", facts.NAMESPACE))
+    async with claimed(client, None if namespace is None or namespace.terminating else namespace, screen.note):
+        yield
+
+
+async def _carry_out(client: Client, decided: Restore, limits: Limits, screen: Screen, record: Record) -> None:
+    with screen.progress(decided.plan, "apply") as show, stoppable(record) as stop:
+
+        def emit(event: Event) -> None:
+            record.take(event)
+            show(event)
+
+        try:
+            unready = await apply.execute(client, decided, emit=emit, limits=limits, stop=stop)
+        except Interrupted as stopped:
+            record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
+            return
+        except Stopped as stopped:
+            record.outcome, record.error = "incomplete", (stopped.code, stopped.message, stopped.hint)
+            return
+    if unready:
+        record.outcome = "incomplete"
+        record.verification = Verification(leftovers=unready)
+        record.error = (
+            "not-ready",
+            "everything is put back, but not everything works",
+            "Each has its reason above; kubectl describe says more. Nothing has to be restored again.",
+        )
+        return
+    record.outcome = "nothing-to-do" if _nothing_new(decided.plan) else "done"
+    if decided.complete:
+        await _forget(client, decided.existing.values())
+
+
+async def _forget(client: Client, existing: Collection[Found]) -> None:
+    """Takes a purge's notes off namespaces that outlived it: they would speak of files that were put back."""
+    namespaces = [found for found in existing if found.ref.group_kind == NAMESPACE and not found.terminating]
+    with contextlib.suppress(errors.NotFound, errors.Conflict, errors.Forbidden):
+        await asyncio.gather(*(backup.forget(client, found) for found in namespaces))

@@ -1,0 +1,114 @@
+"""What every flow has to do with: the screen, the connection, the wish to stop, the record's beginning and end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any, Protocol
+
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.connect import Flags, Target, connect
+from kubectl_glasskube_purge.purge.act import execute as executing
+from kubectl_glasskube_purge.purge.judge.plan import Plan, Refusal, Verb
+from kubectl_glasskube_purge.purge.look.survey import Survey
+from kubectl_glasskube_purge.report.document import Record
+from kubectl_glasskube_purge.report.undoing import Words
+
+
+class Screen(Protocol):
+    """What a run needs of whoever looks at it."""
+
+    def preview(self, target: Target, survey: Survey, plan: Plan, manifest: str, backup: str) -> None:
+        """Shows what will be done. `backup` is where it is written down first, `""` where it isn't."""
+
+    def ask(self, question: str) -> bool | None:
+        """The question; None where nobody is there to answer it."""
+
+    def preview_changes(self, target: Target, plan: Plan, words: Words, sources: Sequence[str] = ()) -> None:
+        """Shows what will be applied, and where that comes from."""
+
+    def progress(
+        self, plan: Plan, verb: Verb = "delete"
+    ) -> contextlib.AbstractContextManager[Callable[[executing.Event], None]]:
+        """Follows the execution; `verb` is what is counted."""
+
+    def write(self, text: str) -> None:
+        """Puts a result on stdout."""
+
+    def note(self, message: str) -> None:
+        """Says something on the way."""
+
+
+NOBODY_TO_ASK = Refusal(
+    "no-terminal",
+    "there is no terminal to ask on",
+    "Look at the plan with --dry-run, then run this with --yes.",
+)
+
+
+def refused(record: Record, *refusals: Refusal) -> None:
+    """All reasons at once: whoever mends one wants to know of the others."""
+    message = "; ".join(text for refusal in refusals for text in (refusal.message, *refusal.details))
+    hint = " ".join(refusal.hint for refusal in refusals)
+    record.outcome, record.error = "refused", (refusals[0].code, message, hint)
+
+
+@contextlib.asynccontextmanager
+async def connected(flags: Flags, record: Record) -> AsyncIterator[Client]:
+    """A client that has seen the API server answer. Raises `KubeError`."""
+    async with connect(flags) as connection:
+        target = connection.target
+        record.context, record.server, record.user = target.context, target.server, target.user
+        client = Client(connection)
+        await client.first_contact()
+        yield client
+
+
+@contextlib.contextmanager
+def stoppable(record: Record) -> Iterator[asyncio.Event]:
+    """Turns the first signal that would end the process into a wish to stop in order.
+
+    The next one is dealt with by whatever handled signals before. Those that are
+    ignored stay so: `nohup` means it.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    before: dict[int, Any] = {}
+
+    def wish(number: int) -> None:
+        record.exit_code = 128 + number
+        stop.set()
+        hand_back()
+
+    def hand_back() -> None:
+        for number, handler in before.items():
+            loop.remove_signal_handler(number)
+            signal.signal(number, handler)
+        before.clear()
+
+    for number in ENDING_SIGNALS:
+        handler = signal.getsignal(number)
+        if handler is not signal.SIG_IGN:
+            with contextlib.suppress(NotImplementedError):  # Windows' loops have no signal handlers
+                loop.add_signal_handler(number, wish, number)
+                before[number] = handler or signal.SIG_DFL
+    try:
+        yield stop
+    finally:
+        hand_back()
+        if not stop.is_set():
+            record.exit_code = None
+
+
+ENDING_SIGNALS: tuple[int, ...] = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
+)
+"""Ctrl-C, the polite end, a terminal that went away, and Ctrl-Break on Windows."""
+
+
+def new_record() -> Record:
+    """An empty record that starts now."""
+    return Record(started=datetime.now(timezone.utc))

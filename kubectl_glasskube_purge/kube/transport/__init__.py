@@ -1,0 +1,1 @@
+"""TLS, proxies, credentials and the HTTP session that carries the requests."""

@@ -1,0 +1,1 @@
+"""Plan to events: everything that changes the cluster."""

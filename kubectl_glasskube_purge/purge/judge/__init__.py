@@ -1,0 +1,1 @@
+"""Survey and options to Plan. Pure: no I/O and no clock."""

@@ -1,0 +1,81 @@
+"""--keep-packages: Glasskube goes, what it installed stays. Who gets what. Pure.
+
+Handed over to Flux, a HelmRelease and its source lose their owner and go on as
+they are. Handed over to Helm, a HelmRelease is suspended and deleted, which
+leaves the chart's objects and its release Secret: an ordinary Helm release. The
+objects of plain manifests, and the namespaces, are nobody's afterwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.look.survey import NAMESPACE, Survey
+
+from .guard import Protection
+from .ownership import chart_of, release_of, stray_charts
+
+KeepChoice = Literal["", "auto", "flux", "helm"]
+KeepMode = Literal["", "flux", "helm"]
+
+FLUX_KINDS = frozenset(kind.group_kind for kind in facts.FLUX_KINDS)
+
+
+def owned(survey: Survey) -> tuple[Found, ...]:
+    """What the packages own directly: all that the garbage collector would take, or its owner's controller."""
+    packages = {package.found.uid for package in survey.packages}
+    return tuple(found for _, found in sorted(survey.objects.items()) if found.owned_by(packages))
+
+
+def handed_over(survey: Survey, mode: KeepMode) -> Mapping[Ref, Protection]:
+    """What stays, with how it is managed from then on.
+
+    Glasskube's own objects that came as a package, the auto-updater's, go all the same.
+    What of Flux's kinds somebody else owns, too, isn't Helm's to have.
+    """
+    ours = inventory.every_object()
+    to_helm = {found.ref for found in _owned_alone(survey) if mode == "helm" and found.ref.group_kind in FLUX_KINDS}
+    return {
+        found.ref: Protection(found, _managed_by(found, mode))
+        for found in owned(survey)
+        if mode and found.ref not in ours and found.ref not in to_helm
+    }
+
+
+def _owned_alone(survey: Survey) -> tuple[Found, ...]:
+    """What only packages own."""
+    packages = {package.found.uid for package in survey.packages}
+    others = survey.existing - packages
+    return tuple(found for found in owned(survey) if not found.owned_by(others))
+
+
+def _managed_by(found: Found, mode: KeepMode) -> str:
+    if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
+        return f"handed over to Flux: kubectl get -n {found.ref.namespace} helmrelease/{found.ref.name}"
+    if found.ref.group_kind in FLUX_KINDS:
+        return "handed over to Flux"
+    if found.ref.group_kind == NAMESPACE:
+        return "stays with what runs in it (--keep-packages)"
+    return "stays as it is: kubectl manages it from now on (--keep-packages)"
+
+
+def releases(survey: Survey) -> tuple[Found, ...]:
+    """The HelmReleases that only packages own."""
+    return tuple(found for found in _owned_alone(survey) if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
+
+
+def sources(survey: Survey) -> tuple[Found, ...]:
+    """What of Flux's kinds the packages own besides HelmReleases, with the charts that were fetched from it."""
+    alone = _owned_alone(survey)
+    own = [f for f in alone if f.ref.group_kind in FLUX_KINDS and f.ref.kind != facts.HELM_RELEASE.kind]
+    charts = [chart for found in releases(survey) if (chart := survey.get(chart_of(found)))]
+    return tuple({found.ref: found for found in (*own, *charts, *stray_charts(survey))}.values())
+
+
+def reason(release: Found) -> str:
+    """Why and how a HelmRelease goes without its chart."""
+    namespace, name = release_of(release)
+    return f"handed over to Helm: helm status -n {namespace} {name}"

@@ -1,0 +1,190 @@
+"""What goes when something goes: ownerReferences, namespaces, CRDs, Helm releases. Pure.
+
+The garbage collector deletes an object when its last existing owner is gone, a
+namespace takes all that is in it, a CRD all its instances, and helm-controller
+uninstalls what a HelmRelease's chart installed. Everything here follows those
+four rules and nothing else: names, labels and what a status claims don't count,
+except that Helm marks a chart's objects by annotation only. Those are shown and
+looked for afterwards, never deleted because of it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.look.survey import DEFINITION, NAMESPACE, SECRET, Survey
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """An object that goes because another one does."""
+
+    found: Found
+    because: Ref
+    rule: str
+    """`owner`, `namespace`, `definition`, `helm` or `chart`."""
+    root: Ref
+    """What the chain of consequences started from."""
+
+    @property
+    def reason(self) -> str:
+        """The rule in words."""
+        words = {
+            "owner": "owned by {}; the garbage collector deletes it",
+            "namespace": "in {}, which takes everything in it along",
+            "definition": "an instance of {}",
+            "helm": "installed by {}; helm-controller uninstalls it",
+            "chart": "fetched for {}; helm-controller deletes it",
+        }
+        return words[self.rule].format(self.because.display)
+
+
+def consequences(
+    survey: Survey,
+    roots: Iterable[Found],
+    kept: Collection[Ref] = (),
+    abandoned: Collection[Ref] = (),
+    gone: Collection[str] = (),
+) -> Mapping[Ref, Consequence]:
+    """Everything that goes after `roots`, the roots themselves not included.
+
+    What is `kept` doesn't go, and nothing goes because of it: its ownerReferences
+    are taken off before its owner is deleted. An `abandoned` HelmRelease goes
+    without anybody uninstalling its chart. `gone` are UIDs of what went before: who
+    has several owners goes with the last of them.
+    """
+    index = _index(survey)
+    pending = [(found, found.ref) for found in roots]
+    going: dict[Ref, Consequence | None] = {found.ref: None for found, _ in pending}
+    uids = {*gone, *(found.uid for found, _ in pending)}
+    while pending:
+        found, root = pending.pop()
+        for dependent, rule in index.dependents(found, survey):
+            if dependent.ref in going or dependent.ref in kept:
+                continue
+            if rule in ("helm", "chart") and found.ref in abandoned:
+                continue
+            if rule == "owner" and not _loses_last_owner(dependent, uids, survey.existing):
+                continue
+            going[dependent.ref] = Consequence(dependent, found.ref, rule, root)
+            uids.add(dependent.uid)
+            pending.append((dependent, root))
+    return {ref: consequence for ref, consequence in going.items() if consequence is not None}
+
+
+def _loses_last_owner(found: Found, going: set[str], existing: frozenset[str]) -> bool:
+    return all(owner.uid in going or owner.uid not in existing for owner in found.owners)
+
+
+@dataclass(frozen=True)
+class _Index:
+    by_owner: Mapping[str, tuple[Found, ...]]
+    by_namespace: Mapping[str, tuple[Found, ...]]
+    by_release: Mapping[tuple[str, str], tuple[Found, ...]]
+
+    def dependents(self, found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
+        """What directly follows one object, with the rule by which it does."""
+        for dependent in self.by_owner.get(found.uid, ()):
+            yield dependent, "owner"
+        if found.ref.group_kind == NAMESPACE:
+            for dependent in self.by_namespace.get(found.ref.name, ()):
+                yield dependent, "namespace"
+        if found.ref.group_kind == DEFINITION and (kind := survey.defines.get(found.ref.name)):
+            for dependent in survey.of_kind(kind):
+                yield dependent, "definition"
+        if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
+            for dependent in self.by_release.get(release_of(found), ()):
+                if dependent.ref not in survey.helm_keeps:
+                    yield dependent, "helm"
+            chart = survey.get(chart_of(found))
+            if chart is not None:
+                yield chart, "chart"
+
+
+@lru_cache(maxsize=2)
+def _index(survey: Survey) -> _Index:
+    by_owner, by_namespace, by_release = defaultdict(list), defaultdict(list), defaultdict(list)
+    for found in survey.objects.values():
+        for owner in found.owners:
+            by_owner[owner.uid].append(found)
+        by_namespace[found.ref.namespace].append(found)
+        if (release := helm_release_of(found)) is not None:
+            by_release[release].append(found)
+    return _Index(
+        {key: tuple(value) for key, value in by_owner.items()},
+        {key: tuple(value) for key, value in by_namespace.items()},
+        {key: tuple(value) for key, value in by_release.items()},
+    )
+
+
+def helm_release_of(found: Found) -> tuple[str, str] | None:
+    """Namespace and name of the Helm release that an object is of, its stored revisions among them; None for none."""
+    if name := found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION):
+        return found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), name
+    if found.ref.group_kind == SECRET and found.labels.get("owner") == "helm":
+        return found.ref.namespace, found.labels.get("name", "")
+    return None
+
+
+def is_suspended(helm_release: Found) -> bool:
+    """Whether helm-controller lets it go without uninstalling its chart."""
+    return helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind and bool(helm_release.get("spec", "suspend"))
+
+
+def release_of(helm_release: Found) -> tuple[str, str]:
+    """Namespace and name of the Helm release that a HelmRelease makes (helm-controller's defaults)."""
+    target = str(helm_release.get("spec", "targetNamespace") or "")
+    name = str(helm_release.get("spec", "releaseName") or "")
+    if not name:
+        name = f"{target}-{helm_release.ref.name}" if target else helm_release.ref.name
+    return target or helm_release.ref.namespace, name
+
+
+def chart_of(helm_release: Found) -> Ref:
+    """The HelmChart that helm-controller makes for a HelmRelease, in its source's namespace."""
+    source = helm_release.get("spec", "chart", "spec", "sourceRef", "namespace") or helm_release.ref.namespace
+    name = f"{helm_release.ref.namespace}-{helm_release.ref.name}"
+    return Ref(*facts.HELM_CHART.group_kind, str(source), name)
+
+
+def stray_charts(survey: Survey) -> tuple[Found, ...]:
+    """HelmCharts fetched from a package's source for a HelmRelease that is gone: what an interrupted hand-over left.
+
+    None where HelmReleases can't be listed.
+    """
+    if survey.hidden(facts.HELM_RELEASE.group_kind):
+        return ()
+    packages = {package.found.uid for package in survey.packages}
+    wanted = {chart_of(found) for found in survey.of_kind(facts.HELM_RELEASE.group_kind)}
+    strays = []
+    for chart in survey.of_kind(facts.HELM_CHART.group_kind):
+        source = chart.get("spec", "sourceRef") or {}
+        ref = Ref(facts.SOURCE_GROUP, str(source.get("kind")), chart.ref.namespace, str(source.get("name")))
+        repository = survey.get(ref)
+        if chart.ref not in wanted and repository is not None and repository.owned_by(packages):
+            strays.append(chart)
+    return tuple(strays)
+
+
+def orphans(survey: Survey) -> tuple[Found, ...]:
+    """What belonged to packages that are gone: the garbage collector is about to take it.
+
+    Its ownerReferences all name Glasskube's own kinds, and nothing with such a UID
+    exists any more. Nothing is taken for an orphan where packages can't be listed.
+    """
+    if any(facts.GROUP in unreadable.what for unreadable in survey.unreadable):
+        return ()
+    return tuple(
+        found
+        for _, found in sorted(survey.objects.items())
+        if found.owners
+        and all(
+            (owner.group, owner.kind) in facts.PACKAGE_GROUP_KINDS and owner.uid not in survey.existing
+            for owner in found.owners
+        )
+    )

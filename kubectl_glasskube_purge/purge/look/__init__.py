@@ -1,0 +1,1 @@
+"""Cluster to Survey: everything here reads, and nothing here decides."""

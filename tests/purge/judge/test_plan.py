@@ -1,0 +1,270 @@
+"""The plan in the corners where it once was wrong, or easily could be."""
+
+from __future__ import annotations
+
+import pytest
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.judge.plan import Options, Plan, plan
+from tests.purge import kubernetes
+from tests.purge.clusters import RBAC, Cluster, Recipe, made
+from tests.purge.judge.test_guard import installed
+
+KEEP = {"helm.sh/resource-policy": "keep"}
+SECRET = "sh.helm.release.v1.pkg0-pkg0.v1"
+
+
+def decided(cluster: Cluster, **options: object) -> Plan:
+    return plan(cluster.survey(), Options(ignore_busy=True, **options))  # type: ignore[arg-type]
+
+
+def one(cluster: Cluster, group: str, kind: str, name: str, namespace: str = "") -> Found:
+    found = cluster.find(group, kind, name, namespace)
+    assert found is not None
+    return found
+
+
+def refused(decision: Plan) -> set[str]:
+    return {refusal.code for refusal in decision.refusals}
+
+
+def why(decision: Plan, ref: Ref) -> str:
+    (reason,) = [kept.why for kept in decision.kept if kept.ref == ref]
+    return reason
+
+
+# -- protected
+
+
+def test_a_protected_release_secret_keeps_its_helmrelease_and_flux() -> None:
+    cluster = installed("helm", packages=1)
+    secret = cluster.change(one(cluster, "", "Secret", SECRET, "pkg0-home"), annotations=KEEP)
+    decision = decided(cluster)
+    release = one(cluster, *facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "pkg0-home")
+    assert not decision.refusals
+    assert {secret.ref, release.ref} <= {kept.ref for kept in decision.kept}
+    assert decision.flux == "keep"
+    assert secret.uid not in kubernetes.carried_out(decision, cluster.world).gone
+
+
+def test_what_is_protected_and_cannot_be_kept_refuses() -> None:
+    """A later stage would take it along; nothing detaches it there."""
+    cluster = installed()
+    operator = one(cluster, RBAC, "ClusterRole", "glasskube-proxy-role")
+    widget = cluster.add("example.com", "Widget", "mine", owners=[operator], annotations=KEEP)
+    (refusal,) = decided(cluster).refusals
+    assert refusal.code == "protected"
+    assert refusal.details == (f"{widget.ref.display} has annotation helm.sh/resource-policy",)
+
+
+def test_consent_to_foreign_objects_is_none_to_protected_ones() -> None:
+    cluster = installed()
+    mine = cluster.theirs("", "ConfigMap", "mine", facts.NAMESPACE, annotations=KEEP)
+    assert not decided(cluster).refusals
+    assert mine.ref not in decided(cluster).going
+    refusal = decided(cluster, include_foreign=True).refusals[0]
+    assert refusal.code == "protected"
+    assert f"kubectl annotate configmap/mine -n {facts.NAMESPACE} helm.sh/resource-policy-" in refusal.hint
+
+
+# -- several owners
+
+
+def test_what_has_two_owners_goes_with_the_last_of_them_in_whichever_stage() -> None:
+    cluster = installed("plain", packages=1)
+    operator = one(cluster, RBAC, "ClusterRole", "glasskube-proxy-role")
+    widget = cluster.add("example.com", "Widget", "of-both", owners=[cluster.packages[0], operator])
+    decision = decided(cluster)
+    stages = {stage.name for stage in decision.stages for c in stage.consequences if c.found.ref == widget.ref}
+    assert stages == {"controllers"}
+
+
+def test_what_somebody_else_owns_too_stays_with_its_namespace() -> None:
+    cluster = installed("plain", packages=1)
+    tenant = cluster.theirs("example.com", "Tenant", "acme")
+    mine = cluster.add("", "ConfigMap", "shared", "pkg0-home", owners=[cluster.packages[0], tenant])
+    decision = decided(cluster)
+    assert mine.ref not in decision.going
+    assert "shared" in why(decision, Ref("", "Namespace", "", "pkg0-home"))
+
+
+def test_what_somebody_else_owns_too_is_not_handed_to_helm() -> None:
+    cluster = installed("helm", packages=1)
+    tenant = cluster.theirs("example.com", "Tenant", "acme")
+    release = one(cluster, *facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "pkg0-home")
+    owner = cluster.add("example.com", "Widget", "x", owners=[tenant]).owners
+    cluster.change(release, owners=(*release.owners, *owner))
+    decision = decided(cluster, keep_packages="helm")
+    assert release.ref not in decision.going
+    assert decision.flux == "keep"
+
+
+# -- unreadable
+
+
+@pytest.mark.parametrize(
+    ("group", "kind", "what"),
+    [
+        (*facts.PACKAGE.group_kind, facts.PACKAGE.crd),
+        (*facts.CLUSTER_PACKAGE.group_kind, facts.CLUSTER_PACKAGE.crd),
+        (*facts.HELM_RELEASE.group_kind, facts.HELM_RELEASE.crd),
+        ("", "Namespace", "namespaces"),
+        ("", "Pod", "pods"),
+        ("apps", "Deployment", "deployments.apps"),
+        (*kubernetes.DEFINITION, "customresourcedefinitions.apiextensions.k8s.io"),
+    ],
+)
+def test_a_kind_that_decides_and_cannot_be_listed_refuses(group: str, kind: str, what: str) -> None:
+    cluster = installed("helm", "plain", packages=2)
+    cluster.hidden[group, kind] = what
+    decision = decided(cluster, include_foreign=True, delete_shared_flux=True, flux="delete")
+    assert "unreadable" in refused(decision)
+    refusal = next(refusal for refusal in decision.refusals if refusal.code == "unreadable")
+    assert what in refusal.message
+    assert refusal.details == (f"{what}: forbidden",)
+
+
+def test_namespaces_stay_where_not_all_that_is_in_them_can_be_read() -> None:
+    cluster = installed("plain", packages=1)
+    theirs = cluster.theirs("", "Secret", "mine", "pkg0-home")
+    cluster.hidden["", "Secret"] = "secrets"
+    decision = decided(cluster)
+    assert not decision.refusals
+    for name in ("pkg0-home", facts.NAMESPACE):
+        assert "secrets" in why(decision, Ref("", "Namespace", "", name))
+    assert theirs.uid not in kubernetes.carried_out(decision, cluster.world).gone
+    assert Ref("", "Namespace", "", "pkg0-home") in decided(cluster, include_foreign=True).going
+
+
+def test_metrics_that_cannot_be_listed_keep_no_namespace() -> None:
+    """They are computed when somebody asks; an adapter that is down for good is ordinary."""
+    cluster = installed("plain", packages=1)
+    cluster.hidden["metrics.k8s.io", "PodMetrics"] = "pods.metrics.k8s.io"
+    assert Ref("", "Namespace", "", "pkg0-home") in decided(cluster).going
+
+
+def test_a_role_stays_where_its_bindings_cannot_be_listed() -> None:
+    cluster = installed("plain", packages=1)
+    cluster.hidden[RBAC, "RoleBinding"] = f"rolebindings.{RBAC}"
+    role = Ref(RBAC, "ClusterRole", "", "pkg0-plain")
+    assert "who is granted it can't be read" in why(decided(cluster), role)
+    assert role in decided(cluster, include_foreign=True).going
+
+
+def test_an_owner_that_cannot_be_listed_counts_as_being_there() -> None:
+    cluster = installed("plain", packages=1)
+    tenant = cluster.theirs("example.com", "Tenant", "acme")
+    shared = cluster.add("example.com", "Widget", "shared", owners=[cluster.packages[0], tenant])
+    cluster.hidden["example.com", "Tenant"] = "tenants.example.com"
+    assert shared.ref not in decided(cluster).going
+
+
+# -- suspended HelmReleases
+
+
+@pytest.mark.parametrize("helm_runs", [True, False])
+def test_the_chart_of_a_suspended_helmrelease_is_said_to_stay(helm_runs: bool) -> None:
+    cluster = made(
+        Recipe("whole", "whole", True, helm_runs, ((True, frozenset({"helm", "suspended release"})),), frozenset(), ())
+    )
+    decision = decided(cluster)
+    workload = one(cluster, "apps", "Deployment", "pkg0-web", "shop")
+    assert "is suspended" in why(decision, workload.ref)
+    assert "helmrelease.helm.toolkit.fluxcd.io/pkg0-pkg0 -n shop" in why(decision, workload.ref)
+    assert {SECRET, "pkg0-chart"} <= {kept.ref.name for kept in decision.kept}
+    chart = one(cluster, *facts.HELM_CHART.group_kind, "shop-pkg0-pkg0", "shop")
+    assert chart.ref in decision.deletes
+    # Nobody's finalizer is dropped without consent, not even where it guards nothing.
+    outcome = kubernetes.carried_out(decision, cluster.world)
+    assert outcome.finished == helm_runs
+    assert workload.uid not in outcome.gone
+    warnings = {warning.code: warning.message for warning in decision.warnings}
+    assert ("controller-not-running" in warnings) == (not helm_runs)
+    if not helm_runs:
+        assert (
+            "helm-controller is not ready, and only it drops finalizers.fluxcd.io" in warnings["controller-not-running"]
+        )
+        assert kubernetes.carried_out(decided(cluster, force_finalizers=True), cluster.world).finished
+
+
+def test_the_chart_of_a_suspended_helmrelease_goes_with_the_packages_namespace() -> None:
+    cluster = installed("helm", "suspended release", packages=1)
+    workload = one(cluster, "apps", "Deployment", "pkg0-web", "pkg0-home")
+    assert workload.ref in decided(cluster).going
+
+
+# -- what others use of what Glasskube and its packages brought
+
+
+def test_a_definition_with_instances_of_others_stays_and_all_of_them() -> None:
+    cluster = installed("crd", packages=1)
+    theirs = cluster.theirs("pkg0.gadgets.example.com", "Gadget", "mine", "shop")
+    decision = decided(cluster)
+    definition = Ref(*kubernetes.DEFINITION, "", "gadgets.pkg0.gadgets.example.com")
+    assert theirs.ref.display in why(decision, definition)
+    assert "detach" in {a.verb for stage in decision.stages for a in stage.actions if a.ref == definition}
+
+
+def test_an_instance_of_theirs_in_glasskubes_namespace_keeps_it() -> None:
+    cluster = installed("crd", packages=1)
+    theirs = cluster.theirs("pkg0.gadgets.example.com", "Gadget", "mine", facts.NAMESPACE)
+    decision = decided(cluster, keep_packages="flux")
+    assert theirs.ref not in decision.going
+    assert Ref("", "Namespace", "", facts.NAMESPACE) in {kept.ref for kept in decision.kept}
+
+
+@pytest.mark.parametrize("role", ["pkg0-plain", "pkg0-chart", "glasskube-proxy-role"])
+def test_a_role_that_somebody_grants_stays_however_it_came_there(role: str) -> None:
+    cluster = installed("helm", "plain", packages=1)
+    body = {"roleRef": {"kind": "ClusterRole", "name": role}}
+    binding = cluster.theirs(RBAC, "RoleBinding", "developers", "shop", body=body)
+    decision = decided(cluster)
+    ref = Ref(RBAC, "ClusterRole", "", role)
+    assert ref not in decision.going
+    assert why(decision, ref) == f"granted by bindings of others: {binding.ref.display}"
+
+
+def test_a_role_that_is_not_meant_by_a_binding_goes() -> None:
+    cluster = installed("plain", packages=1)
+    body = {"roleRef": {"kind": "Role", "name": "pkg0-plain"}}
+    cluster.theirs(RBAC, "RoleBinding", "developers", "kube-system", body=body)
+    assert Ref(RBAC, "ClusterRole", "", "pkg0-plain") in decided(cluster).going
+
+
+# -- Flux
+
+
+def test_including_what_is_foreign_proves_nothing_about_flux() -> None:
+    cluster = installed("helm", packages=1)
+    cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", facts.NAMESPACE, finalizers=[facts.FLUX_FINALIZER])
+    decision = decided(cluster, include_foreign=True)
+    assert decision.flux == "keep"
+    assert not decision.verdict.proven
+    assert not kubernetes.carried_out(decision, cluster.world).wrongs
+
+
+def test_taking_flux_from_everybody_by_consent_does_not_claim_to_have_proof() -> None:
+    cluster = installed()
+    theirs = cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", "shop")
+    decision = decided(cluster, flux="delete", delete_shared_flux=True)
+    assert not decision.refusals
+    assert decision.deletes[theirs.ref].reason == "uses Flux, which goes (--delete-shared-flux)"
+    reasons = {action.reason for action in decision.deletes.values() if action.found in cluster.flux()}
+    assert reasons == {"Flux, which isn't proven to be Glasskube's alone (--delete-shared-flux)"}
+    assert theirs.ref in decision.going
+    assert any("HelmRelease that no package owns" in evidence.text for evidence in decision.verdict.evidence)
+
+
+def test_a_flux_that_an_earlier_purge_left_is_taken_on_the_same_proof() -> None:
+    cluster = installed()
+    for found in list(cluster.objects.values()):
+        of_flux = found in cluster.flux() or found.ref.namespace == facts.FLUX_NAMESPACE
+        if not of_flux and found.uid not in cluster.foreign:
+            del cluster.objects[found.uid]
+    decision = decided(cluster)
+    assert decision.flux == "delete"
+    assert {found.uid for found in cluster.flux()} <= {found.uid for found in decision.going.values()}
+    cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", "shop")
+    assert decided(cluster).flux == "keep"
+    assert decided(cluster).empty

@@ -1,0 +1,185 @@
+"""The plan's promises, tried on clusters of all kinds.
+
+What may go, what has to stay and what a purge does to a cluster is known here
+without asking the code: by who put an object in (`clusters`), and by a model of
+what Kubernetes does (`kubernetes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from hypothesis import HealthCheck, Phase, given, settings
+
+from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.judge.plan import STAGES, Options, Plan, plan
+from tests.purge import clusters, kubernetes
+from tests.purge.clusters import Cluster, Recipe, made
+
+thoroughly = settings(
+    max_examples=350,
+    derandomize=True,  # one failure in a thousand runs helps nobody
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=(Phase.explicit, Phase.generate),  # a recipe is short enough to be read as it is
+)
+
+
+def decided(cluster: Cluster, options: Options) -> Plan:
+    return plan(cluster.survey(), options)
+
+
+def consents_to(cluster: Cluster, options: Options, uid: str) -> bool:
+    """Whether the user agreed to lose what is somebody else's."""
+    found = cluster.objects[uid]
+    at_home = found.ref.namespace in cluster.homes
+    if options.include_foreign and at_home:
+        return True
+    if options.flux != "delete" or not options.delete_shared_flux:
+        return False
+    flux = {kind.group_kind for kind in facts.FLUX_KINDS}
+    return found.ref.group_kind in flux or facts.FLUX_NAMESPACE in (found.ref.namespace, found.ref.name)
+
+
+def may_go(cluster: Cluster) -> set[str]:
+    """Everything that Glasskube, its packages or its Flux brought."""
+    return cluster.objects.keys() - cluster.foreign
+
+
+def names(cluster: Cluster, uids: Collection[str]) -> list[str]:
+    return sorted(cluster.objects[uid].ref.display for uid in uids)
+
+
+@thoroughly
+@given(clusters.recipes(), clusters.options())
+def test_nothing_goes_but_what_the_plan_says_and_nothing_that_others_need(recipe: Recipe, options: Options) -> None:
+    cluster = made(recipe)
+    decision = decided(cluster, options)
+    if decision.refusals:
+        return  # nothing is carried out
+    anyway = kubernetes.settled(cluster.world)
+    outcome = kubernetes.carried_out(decision, cluster.world)
+    gone = outcome.gone.keys() - anyway
+    promised = {found.uid for found in decision.going.values()}
+
+    seen = {uid for uid in gone if cluster.objects[uid].ref.group_kind not in cluster.hidden}
+    assert not names(cluster, seen - promised), "goes, and the plan doesn't say so"
+    if outcome.finished:
+        assert not names(cluster, promised - outcome.gone.keys()), "stays, though the plan says it goes"
+    lost = {uid for uid in gone & cluster.foreign if not consents_to(cluster, options, uid)}
+    assert not names(cluster, lost), "somebody else's"
+    assert not names(cluster, gone & cluster.needed), "protected, or used by others"
+    assert not outcome.wrongs
+
+
+@thoroughly
+@given(clusters.recipes(), clusters.options())
+def test_nothing_that_stays_loses_its_namespace_its_definition_or_its_controller(
+    recipe: Recipe, options: Options
+) -> None:
+    cluster = made(recipe)
+    decision = decided(cluster, options)
+    if decision.refusals:
+        return
+    outcome = kubernetes.carried_out(decision, cluster.world)
+    present = {f.ref for f in cluster.objects.values()}
+    left = {f.ref for uid, f in cluster.objects.items() if uid not in outcome.gone}
+    definitions = {kind: Ref(*kubernetes.DEFINITION, "", name) for name, kind in cluster.defines.items()}
+    for ref in left if outcome.finished else ():
+        home = Ref("", "Namespace", "", ref.namespace)
+        assert home in left or home not in present, ref
+        if ref.group_kind in definitions:
+            assert definitions[ref.group_kind] in left, ref
+        if ref.group_kind == facts.HELM_RELEASE.group_kind:
+            assert kubernetes.HELM_CONTROLLER in left or kubernetes.HELM_CONTROLLER not in present, ref
+    for name in ("default", "kube-system", "kube-node-lease"):
+        assert Ref("", "Namespace", "", name) in left
+        assert Ref("", "Namespace", "", name) not in decision.going
+
+
+@thoroughly
+@given(clusters.recipes(), clusters.options())
+def test_flux_goes_by_full_proof_or_by_consent_and_by_nothing_else(recipe: Recipe, options: Options) -> None:
+    cluster = made(recipe)
+    decision = decided(cluster, options)
+    flux = {found.uid for found in cluster.flux()}
+    touched = flux & {found.uid for found in decision.going.values()}
+    if not flux - {uid for uid in flux if cluster.objects[uid].ref.group_kind in cluster.hidden}:
+        return
+    consent = options.flux == "delete" and options.delete_shared_flux
+    if options.flux == "keep" or (cluster.doubts and not consent):
+        assert not touched, cluster.doubts
+        assert decision.flux == "keep"
+    if options.flux == "delete" and cluster.doubts and not options.delete_shared_flux:
+        assert {"flux-shared", "flux-needed"} & {one.code for one in decision.refusals}
+    if decision.flux == "keep" and cluster.doubts:
+        assert decision.verdict.present
+        assert not decision.verdict.proven, cluster.doubts
+        assert any(evidence.against for evidence in decision.verdict.evidence)
+    if not cluster.doubts and options.flux != "keep":
+        assert decision.verdict.proven, [evidence.text for evidence in decision.verdict.evidence if evidence.against]
+        stays = {kept.ref.group_kind for kept in decision.kept}
+        if not options.keep_packages and not stays & {kind.group_kind for kind in facts.FLUX_KINDS}:
+            assert touched == flux
+
+
+@thoroughly
+@given(clusters.recipes(), clusters.options())
+def test_every_action_names_what_was_seen_and_says_why(recipe: Recipe, options: Options) -> None:
+    cluster = made(recipe)
+    survey = cluster.survey()
+    decision = plan(survey, options)
+    assert tuple(stage.name for stage in decision.stages) == STAGES
+    named = [action for stage in decision.stages for action in stage.deletes]
+    assert len({action.ref for action in named}) == len(named)
+    for stage in decision.stages:
+        for action in stage.actions:
+            seen = survey.get(action.ref)
+            assert seen is not None
+            assert action.found.uid == seen.uid
+            assert action.reason
+            assert not (cluster.doubts and "nobody else" in action.reason)
+            assert action.verb != "release-finalizer" or action.finalizer in seen.finalizers
+        for consequence in stage.consequences:
+            assert consequence.found.uid == cluster.objects[consequence.found.uid].uid
+            assert consequence.reason
+    assert all(kept.why for kept in decision.kept)
+    assert not {kept.ref for kept in decision.kept} & decision.going.keys()
+    # What is deleted by request is Glasskube's API, in a release, made by its programs, or Flux's.
+    flux = {kind.group_kind for kind in facts.FLUX_KINDS}
+    evident = inventory.every_object()
+    made_at_run_time = {facts.LEASE, facts.WEBHOOK_SECRET}
+    for action in named:
+        ref = action.ref
+        known = ref.group == facts.GROUP or ref in evident or ref.group_kind in flux or ref.name in made_at_run_time
+        dead = any(owner.uid not in cluster.objects for owner in action.found.owners)
+        assert known or dead, ref
+        assert ref.group_kind not in flux or action.found.uid in may_go(cluster) or decision.flux == "delete", ref
+
+
+@thoroughly
+@given(clusters.recipes(), clusters.options())
+def test_dependents_are_deleted_before_what_they_depend_on(recipe: Recipe, options: Options) -> None:
+    cluster = made(recipe)
+    decision = decided(cluster, options)
+    levels = {action.found.uid: action.level for action in decision.stages[0].deletes}
+    reach: dict[str, set[str]] = {package.uid: set() for package in cluster.packages}
+    for _ in cluster.packages:
+        for one, other in cluster.requires:
+            reach[one] |= {other} | reach[other]
+    for one, other in cluster.requires:
+        if one in levels and other in levels and one not in reach[other]:
+            assert levels[one] < levels[other]
+
+
+@thoroughly
+@given(clusters.recipes(), clusters.options(), clusters.additions())
+def test_what_others_add_or_what_cannot_be_read_never_makes_more_go(
+    recipe: Recipe, options: Options, addition: tuple[str, int]
+) -> None:
+    before = made(recipe)
+    after = made(recipe)
+    clusters.FEATURES[addition[0]](after, addition[1])
+    less = {found.uid for found in decided(after, options).going.values()} & before.objects.keys()
+    assert not names(before, less - {found.uid for found in decided(before, options).going.values()})
