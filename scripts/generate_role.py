@@ -23,8 +23,10 @@ from typing import Any
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge import guard, preflight
-from kubectl_glasskube_purge.purge.judge.plan import Options, Plan, plan
-from kubectl_glasskube_purge.purge.look.survey import Survey, compose
+from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.model.plan import Options, Plan
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 ROLE = Path(__file__).resolve().parent.parent / "deploy" / "clusterrole.yaml"
 

@@ -25,8 +25,8 @@ from kubectl_glasskube_purge.glasskube.manifest import ManifestError
 from kubectl_glasskube_purge.glasskube.release import ReleaseError
 from kubectl_glasskube_purge.kube.errors import KubeError
 from kubectl_glasskube_purge.kube.transport import exec_plugin, request_log
+from kubectl_glasskube_purge.purge.model.record import Outcome, Record
 from kubectl_glasskube_purge.report import document, guide, human, live, page, stream, undoing
-from kubectl_glasskube_purge.report.document import Outcome, Record
 from kubectl_glasskube_purge.report.layout import console
 from kubectl_glasskube_purge.undo.errors import UndoError
 

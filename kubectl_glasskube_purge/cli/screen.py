@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import RenderableType
 
 from kubectl_glasskube_purge.kube.connect import Target
-from kubectl_glasskube_purge.purge.act.execute import Event, ObjectDone
-from kubectl_glasskube_purge.purge.judge.plan import Plan, Verb
-from kubectl_glasskube_purge.purge.look.survey import Survey
+from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone
+from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report import live, preview, stream, undoing
 from kubectl_glasskube_purge.report.layout import console
 from kubectl_glasskube_purge.report.progress import Progress, Status

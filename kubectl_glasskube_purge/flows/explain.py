@@ -12,9 +12,11 @@ from kubectl_glasskube_purge.kube.errors import NotFound
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, explain
-from kubectl_glasskube_purge.purge.judge.plan import Options, plan
-from kubectl_glasskube_purge.purge.look.survey import Survey, survey
-from kubectl_glasskube_purge.report.document import Record
+from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.look.survey import survey
+from kubectl_glasskube_purge.purge.model.plan import Options
+from kubectl_glasskube_purge.purge.model.record import Record
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .run import connected
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.wording import displayed, plural
-from kubectl_glasskube_purge.purge.act.execute import Event, Interrupted
 from kubectl_glasskube_purge.purge.look.survey import survey
+from kubectl_glasskube_purge.purge.model.events import Event, Interrupted
+from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import undoing
-from kubectl_glasskube_purge.report.document import Record
 from kubectl_glasskube_purge.undo import labels as labelling
 
 from .run import NOBODY_TO_ASK, Screen, connected, refused, stoppable

@@ -33,20 +33,15 @@ from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.act import execute as executing
 from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
 from kubectl_glasskube_purge.purge.judge import preflight
-from kubectl_glasskube_purge.purge.judge.plan import (
-    BUSY,
-    STAGES,
-    Options,
-    Plan,
-    Refusal,
-    plan,
-    stayed_after_all,
-)
-from kubectl_glasskube_purge.purge.judge.verify import Verification, explained, verify
+from kubectl_glasskube_purge.purge.judge.plan import plan, stayed_after_all
+from kubectl_glasskube_purge.purge.judge.verify import explained, verify
 from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
-from kubectl_glasskube_purge.purge.look.survey import Survey, Version, survey
+from kubectl_glasskube_purge.purge.look.survey import survey
+from kubectl_glasskube_purge.purge.model.events import Event, GuardStopped, Interrupted, Limits, ObjectDone, Stopped
+from kubectl_glasskube_purge.purge.model.plan import BUSY, STAGES, Options, Plan, Refusal
+from kubectl_glasskube_purge.purge.model.record import Record, Verification
+from kubectl_glasskube_purge.purge.model.survey import Survey, Version
 from kubectl_glasskube_purge.report import names
-from kubectl_glasskube_purge.report.document import Record
 from kubectl_glasskube_purge.undo import backup as backing_up
 from kubectl_glasskube_purge.undo.text import Backup
 
@@ -74,7 +69,7 @@ class Request:
     no_backup: bool = False
     rollback: bool = False
     """Without asking: where it fails before the controllers are gone, what was deleted is put back."""
-    limits: executing.Limits = field(default_factory=executing.Limits)
+    limits: Limits = field(default_factory=Limits)
 
 
 async def purge(request: Request, screen: Screen, record: Record) -> None:
@@ -168,7 +163,7 @@ def _answer(answer: executing.Answer) -> tuple[str, str]:
     return "server-refuses", f"{answer.ref.display} would be refused: {answer.message}"
 
 
-def _too_late(record: Record, limits: executing.Limits) -> None:
+def _too_late(record: Record, limits: Limits) -> None:
     record.outcome = "incomplete"
     record.error = (
         "timeout",
@@ -373,12 +368,12 @@ async def _roll_back(client: Client, screen: Screen, record: Record, taken: Back
 async def _execute(
     client: Client, request: Request, screen: Screen, record: Record, found: Survey, decided: Plan
 ) -> None:
-    stopped: executing.Stopped | None = None
+    stopped: Stopped | None = None
     stayed: dict[Ref, str] = {}
     with screen.progress(decided) as show, stoppable(record) as stop:
 
-        def emit(event: executing.Event) -> None:
-            if isinstance(event, executing.ObjectDone) and event.outcome == "kept":
+        def emit(event: Event) -> None:
+            if isinstance(event, ObjectDone) and event.outcome == "kept":
                 stayed[event.ref] = event.message
             record.take(event)
             show(event)
@@ -393,13 +388,13 @@ async def _execute(
                 stop=stop,
                 force_finalizers=request.options.force_finalizers,
             )
-        except executing.Stopped as error:
+        except Stopped as error:
             stopped = error
-    if isinstance(stopped, executing.Interrupted):
+    if isinstance(stopped, Interrupted):
         record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
         return
     record.exit_code = None  # of a signal that came when there was nothing left to stop
-    if stayed and not isinstance(stopped, executing.GuardStopped):
+    if stayed and not isinstance(stopped, GuardStopped):
         # By consent. What the guard spared was to go, and is listed as left.
         decided = record.plan = stayed_after_all(decided, stayed)
     if stopped is not None:

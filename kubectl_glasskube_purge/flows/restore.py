@@ -19,12 +19,11 @@ from kubectl_glasskube_purge.kube.client import RETRY_SECONDS, Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
-from kubectl_glasskube_purge.purge.act.execute import Event, Interrupted, Limits, Stopped
-from kubectl_glasskube_purge.purge.judge.plan import Plan, Refusal
-from kubectl_glasskube_purge.purge.judge.verify import Verification
-from kubectl_glasskube_purge.purge.look.survey import NAMESPACE
+from kubectl_glasskube_purge.purge.model.events import Event, Interrupted, Limits, Stopped
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
+from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.report import undoing
-from kubectl_glasskube_purge.report.document import Record
 from kubectl_glasskube_purge.undo import apply, backup, text
 from kubectl_glasskube_purge.undo import restore as planning
 from kubectl_glasskube_purge.undo.errors import BackupUnreadable

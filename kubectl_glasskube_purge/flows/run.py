@@ -11,10 +11,10 @@ from typing import Any, Protocol
 
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags, Target, connect
-from kubectl_glasskube_purge.purge.act import execute as executing
-from kubectl_glasskube_purge.purge.judge.plan import Plan, Refusal, Verb
-from kubectl_glasskube_purge.purge.look.survey import Survey
-from kubectl_glasskube_purge.report.document import Record
+from kubectl_glasskube_purge.purge.model.events import Event
+from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal, Verb
+from kubectl_glasskube_purge.purge.model.record import Record
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report.undoing import Words
 
 
@@ -30,9 +30,7 @@ class Screen(Protocol):
     def preview_changes(self, target: Target, plan: Plan, words: Words, sources: Sequence[str] = ()) -> None:
         """Shows what will be applied, and where that comes from."""
 
-    def progress(
-        self, plan: Plan, verb: Verb = "delete"
-    ) -> contextlib.AbstractContextManager[Callable[[executing.Event], None]]:
+    def progress(self, plan: Plan, verb: Verb = "delete") -> contextlib.AbstractContextManager[Callable[[Event], None]]:
         """Follows the execution; `verb` is what is counted."""
 
     def write(self, text: str) -> None:

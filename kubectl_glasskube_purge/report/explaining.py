@@ -11,8 +11,9 @@ from typing import Any
 from rich.console import Group, RenderableType
 
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
+from kubectl_glasskube_purge.purge.model.record import Record
 
-from .document import API_VERSION, Record, as_yaml
+from .document import API_VERSION, as_yaml
 from .layout import Heading, Paragraph, console, text
 
 _VERDICTS = {

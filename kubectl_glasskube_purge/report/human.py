@@ -13,8 +13,8 @@ from rich.console import Group, RenderableType
 
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
+from kubectl_glasskube_purge.purge.model.record import Record
 
-from .document import Record
 from .layout import Columns, Heading, Labelled, Paragraph, text
 from .names import seconds
 from .preview import by_kind, columns, kept_rows, tilde

@@ -21,9 +21,8 @@ from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, kinds, plural, some
 from kubectl_glasskube_purge.purge.judge import guard
-from kubectl_glasskube_purge.purge.judge.ownership import Consequence
-from kubectl_glasskube_purge.purge.judge.plan import Action, Kept, Plan, Stage
-from kubectl_glasskube_purge.purge.look.survey import Survey
+from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Kept, Plan, Stage
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .layout import Columns, Heading, Labelled, Node, Paragraph, Tree, text
 

@@ -14,8 +14,8 @@ from typing import TextIO
 from rich.text import Text
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.act import execute
-from kubectl_glasskube_purge.purge.judge.plan import Plan, Stage, Verb
+from kubectl_glasskube_purge.purge.model.events import Event, Notice, ObjectDone, StageStarted, Waiting
+from kubectl_glasskube_purge.purge.model.plan import Plan, Stage, Verb
 
 from .layout import console, is_drawn, text, wrapped
 from .live import Live
@@ -77,18 +77,18 @@ class Progress:
         if self._live is not None:
             self._live.__exit__(kind, error, traceback)
 
-    def take(self, event: execute.Event) -> None:
+    def take(self, event: Event) -> None:
         """Shows what an event says."""
-        if isinstance(event, execute.Notice):
+        if isinstance(event, Notice):
             self._say(text(f"Note: {event.message}", "yellow"))
             return
         stage = self._stages[event.stage]
-        if isinstance(event, execute.StageStarted):
+        if isinstance(event, StageStarted):
             stage.state, stage.began = "running", self._console.get_time()
             self._said = 0.0
-        elif isinstance(event, execute.ObjectDone):
+        elif isinstance(event, ObjectDone):
             self._count(stage, event)
-        elif isinstance(event, execute.Waiting):
+        elif isinstance(event, Waiting):
             self._wait(stage, event)
         else:
             stage.state, stage.seconds = ("done" if event.complete else "stopped"), event.seconds
@@ -96,14 +96,14 @@ class Progress:
             if self._live is None:
                 self._console.print(self._finished(stage))
 
-    def _count(self, stage: _State, event: execute.ObjectDone) -> None:
+    def _count(self, stage: _State, event: ObjectDone) -> None:
         if event.outcome == "failed":
             self._say(text(f"{event.ref.display}: {event.message}", "red"))
         elif event.verb == self._verb:
             stage.done |= {event.ref} & stage.wanted
         stage.waiting = ""
 
-    def _wait(self, stage: _State, event: execute.Waiting) -> None:
+    def _wait(self, stage: _State, event: Waiting) -> None:
         stage.waiting = f"waits for {event.ref.display}: {event.why}"
         stage.waited_since = self._console.get_time() - event.seconds
         if self._live is None and event.seconds - self._said >= SAID_EVERY:

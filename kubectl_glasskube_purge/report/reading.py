@@ -16,8 +16,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.model.record import EXIT_CODE_OF
 
-from .document import API_VERSION, EXIT_CODES
+from .document import API_VERSION
 from .names import printable
 
 _MOST = 1_000_000_000
@@ -152,12 +153,12 @@ def read(document: Any) -> Report:
         raise NotAReport(f"kind: {root.text('kind') or 'none'}; pages are drawn of a PurgeReport")
     if root.text("apiVersion") != API_VERSION:
         raise NotAReport(f"apiVersion: {root.text('apiVersion') or 'none'}; this version reads {API_VERSION}")
-    if root.text("outcome") not in EXIT_CODES:
+    if root.text("outcome") not in EXIT_CODE_OF:
         raise NotAReport(f"outcome: {root.text('outcome') or 'none'} is not known to this version")
     glasskube, flux, backup = root.object("glasskube"), root.object("flux"), root.object("backup")
     report = Report(
         outcome=root.text("outcome"),
-        exit_code=int(root.number("exitCode", EXIT_CODES[root.text("outcome")])),
+        exit_code=int(root.number("exitCode", EXIT_CODE_OF[root.text("outcome")])),
         tool=root.object("tool").text("version"),
         context=root.text("context"),
         server=root.text("server"),

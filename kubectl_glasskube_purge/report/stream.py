@@ -14,8 +14,8 @@ from importlib.resources import files
 from typing import Any
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.act import execute
-from kubectl_glasskube_purge.purge.judge.plan import Plan
+from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone, StageFinished, StageStarted, Waiting
+from kubectl_glasskube_purge.purge.model.plan import Plan
 
 from .document import API_VERSION
 
@@ -33,11 +33,11 @@ def plan(decided: Plan) -> Document:
     return _event("plan", stages=stages, kept=len(decided.kept), lost=len(decided.lost))
 
 
-def event(happened: execute.Event) -> Document:
+def event(happened: Event) -> Document:
     """What happened during the execution."""
-    if isinstance(happened, execute.StageStarted):
+    if isinstance(happened, StageStarted):
         return _event("stage-started", stage=happened.stage, total=happened.total)
-    if isinstance(happened, execute.ObjectDone):
+    if isinstance(happened, ObjectDone):
         return _event(
             "object",
             stage=happened.stage,
@@ -47,7 +47,7 @@ def event(happened: execute.Event) -> Document:
             message=happened.message,
             requested=happened.direct,
         )
-    if isinstance(happened, execute.Waiting):
+    if isinstance(happened, Waiting):
         return _event(
             "waiting",
             stage=happened.stage,
@@ -55,7 +55,7 @@ def event(happened: execute.Event) -> Document:
             message=happened.why,
             seconds=round(happened.seconds, 3),
         )
-    if isinstance(happened, execute.StageFinished):
+    if isinstance(happened, StageFinished):
         return _event(
             "stage-finished",
             stage=happened.stage,

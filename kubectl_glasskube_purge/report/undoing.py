@@ -12,11 +12,11 @@ from rich.text import Text
 from kubectl_glasskube_purge.glasskube.facts import PART_OF, PART_OF_LABEL
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.wording import kinds, plural, some
-from kubectl_glasskube_purge.purge.judge.plan import Action, Plan
+from kubectl_glasskube_purge.purge.model.plan import Action, Plan
+from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.undo.labels import REMOVAL
 
 from . import human
-from .document import Record
 from .layout import Heading, Node, Tree, text
 from .names import seconds
 from .preview import columns, kept_rows, labelled, warned

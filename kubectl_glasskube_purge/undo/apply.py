@@ -19,7 +19,8 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, plural
-from kubectl_glasskube_purge.purge.act.execute import (
+from kubectl_glasskube_purge.purge.look.survey import controller_of
+from kubectl_glasskube_purge.purge.model.events import (
     Event,
     Limits,
     Notice,
@@ -30,9 +31,9 @@ from kubectl_glasskube_purge.purge.act.execute import (
     Stopped,
     TimedOut,
 )
-from kubectl_glasskube_purge.purge.judge.plan import Action, Stage
-from kubectl_glasskube_purge.purge.judge.verify import Leftover
-from kubectl_glasskube_purge.purge.look.survey import DEFINITION, DEPLOYMENT, POD, controller_of
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, POD
+from kubectl_glasskube_purge.purge.model.plan import Action, Stage
+from kubectl_glasskube_purge.purge.model.record import Leftover
 
 from . import order
 from .restore import Restore, defines, images

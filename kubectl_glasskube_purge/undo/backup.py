@@ -28,8 +28,9 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
-from kubectl_glasskube_purge.purge.judge.plan import Plan
-from kubectl_glasskube_purge.purge.look.survey import FLUX_ANNOTATION, SECRET, VERSION_ANNOTATION, Survey
+from kubectl_glasskube_purge.purge.model.kinds import SECRET
+from kubectl_glasskube_purge.purge.model.plan import Plan
+from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, VERSION_ANNOTATION, Survey
 
 from . import selection, text
 from .content import OWN_PREFIX

@@ -26,7 +26,9 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
-from kubectl_glasskube_purge.purge.act.execute import (
+from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.judge.plan import plan as purge_plan
+from kubectl_glasskube_purge.purge.model.events import (
     Event,
     Interrupted,
     ObjectDone,
@@ -34,10 +36,9 @@ from kubectl_glasskube_purge.purge.act.execute import (
     StageFinished,
     StageStarted,
 )
-from kubectl_glasskube_purge.purge.judge import guard
-from kubectl_glasskube_purge.purge.judge.plan import Action, Kept, Options, Plan, Stage, Warning
-from kubectl_glasskube_purge.purge.judge.plan import plan as purge_plan
-from kubectl_glasskube_purge.purge.look.survey import DEFINITION, LABEL_MANAGER, Survey
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
+from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Options, Plan, Stage, Warning
+from kubectl_glasskube_purge.purge.model.survey import LABEL_MANAGER, Survey
 
 LABELLING = "labels"
 REMOVAL = "removal"

@@ -21,8 +21,8 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import plural
 from kubectl_glasskube_purge.purge.judge import guard
-from kubectl_glasskube_purge.purge.judge.plan import Action, Kept, Plan, Stage, Warning
-from kubectl_glasskube_purge.purge.look.survey import DEFINITION, DEPLOYMENT, JOB, NAMESPACE
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, JOB, NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Plan, Stage, Warning
 
 from . import order, selection
 from .content import Document

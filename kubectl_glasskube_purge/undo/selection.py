@@ -23,8 +23,9 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge import guard
 from kubectl_glasskube_purge.purge.judge.ownership import release_of
-from kubectl_glasskube_purge.purge.judge.plan import Plan
-from kubectl_glasskube_purge.purge.look.survey import JOB, NAMESPACE, SECRET, TELLING_NOTHING
+from kubectl_glasskube_purge.purge.model.kinds import JOB, NAMESPACE, SECRET
+from kubectl_glasskube_purge.purge.model.plan import Plan
+from kubectl_glasskube_purge.purge.model.survey import TELLING_NOTHING
 
 from .content import Document, content, without_certificates
 from .order import rank

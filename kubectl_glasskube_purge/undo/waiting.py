@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Change, Client, Resource
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.act.execute import Event, Interrupted, Limits, TimedOut, Waiting
+from kubectl_glasskube_purge.purge.model.events import Event, Interrupted, Limits, TimedOut, Waiting
 
 EXPLAIN_AFTER = 3.0
 """Seconds after which it is said who is waited for."""

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.client import Resource
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
-from kubectl_glasskube_purge.purge.judge.plan import Options
 from kubectl_glasskube_purge.purge.look import survey as surveying
-from kubectl_glasskube_purge.purge.look.survey import Survey, Unreadable
+from kubectl_glasskube_purge.purge.model.plan import Options
+from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
 
 VERSION = "v0.26.1"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge.plan import Action, Plan, Stage
+from kubectl_glasskube_purge.purge.model.plan import Action, Plan, Stage
 
 NAMESPACE = ("", "Namespace")
 DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")

@@ -9,9 +9,11 @@ from typing import Any
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
-from kubectl_glasskube_purge.purge.judge.plan import Options, Plan, plan
-from kubectl_glasskube_purge.purge.look.survey import Survey, compose
-from kubectl_glasskube_purge.report.document import Record
+from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.model.plan import Options, Plan
+from kubectl_glasskube_purge.purge.model.record import Record
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report.preview import Header
 
 VERSION = "v0.26.1"

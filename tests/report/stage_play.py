@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_glasskube_purge.purge.act import execute
-from kubectl_glasskube_purge.purge.judge.plan import Stage
+from kubectl_glasskube_purge.purge.model.events import Notice, ObjectDone, StageFinished, StageStarted, Waiting
+from kubectl_glasskube_purge.purge.model.plan import Stage
 from kubectl_glasskube_purge.report import live
 from kubectl_glasskube_purge.report.progress import Progress
 from tests.report.plans import cluster, decided
@@ -28,23 +28,21 @@ def main() -> None:
             everything = [(action.found, True) for action in current.deletes] + followers
             if word == "go":
                 current, done = stages[rest], 0
-                progress.take(execute.StageStarted(rest, len(current.deletes)))
+                progress.take(StageStarted(rest, len(current.deletes)))
             elif word == "gone":
                 for found, direct in everything[done : done + int(rest)]:
-                    progress.take(
-                        execute.ObjectDone(current.name, found.ref, found.uid, "delete", "deleted", direct=direct)
-                    )
+                    progress.take(ObjectDone(current.name, found.ref, found.uid, "delete", "deleted", direct=direct))
                 done += int(rest)
             elif word == "wait":
                 ref = everything[-1][0].ref
                 why = "keeps finalizer finalizers.fluxcd.io; helm-controller has no ready Pod"
-                progress.take(execute.Waiting(current.name, ref, why, 48.0))
+                progress.take(Waiting(current.name, ref, why, 48.0))
             elif word == "say":
-                progress.take(execute.Notice("code", rest))
+                progress.take(Notice("code", rest))
             elif word == "log":
                 sys.stderr.write(f"{rest}\n")
             elif word == "finish":
-                progress.take(execute.StageFinished(current.name, 1.5, True))
+                progress.take(StageFinished(current.name, 1.5, True))
             elif word == "crash":
                 raise SystemExit(9)
             else:

@@ -10,8 +10,9 @@ import pytest
 from rich.console import RenderableType
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.judge.plan import Kept, Plan
-from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS, Leftover, Verification
+from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
+from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
+from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
 from kubectl_glasskube_purge.report import human
 from kubectl_glasskube_purge.report.layout import Columns, Labelled, Node, Tree, console, text
 from kubectl_glasskube_purge.report.preview import columns, kept_rows, preview, tilde

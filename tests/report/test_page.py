@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kubectl_glasskube_purge.purge.model.record import EXIT_CODE_OF
 from kubectl_glasskube_purge.report import document, page
 from tests.report.html import Page
 
@@ -177,7 +178,7 @@ def test_the_result_is_what_one_reads_first(make: Callable[[], samples.Document]
     assert parsed.all("section")[0].attributes["id"] == first
 
 
-@pytest.mark.parametrize("outcome", document.EXIT_CODES)
+@pytest.mark.parametrize("outcome", EXIT_CODE_OF)
 def test_every_outcome_has_a_page(outcome: str) -> None:
     for base in (samples.stuck(), samples.empty()):
         parsed = drawn({**base, "outcome": outcome})

@@ -9,19 +9,18 @@ import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.act import execute
-from kubectl_glasskube_purge.purge.act.execute import Event
+from kubectl_glasskube_purge.purge.model.events import Event, Notice, ObjectDone, StageFinished, StageStarted, Waiting
 from kubectl_glasskube_purge.report import document, stream
 from tests.report.plans import cluster, decided, record
 
 REF = Ref("apps", "Deployment", "shop", "wéb", "v1")
 HAPPENED = (
-    execute.StageStarted("packages", 3),
-    execute.ObjectDone("packages", REF, "uid", "delete", "deleted"),
-    execute.ObjectDone("packages", REF, "", "release-finalizer", "failed", "no", direct=False),
-    execute.Waiting("packages", REF, "keeps finalizer x", 48.01234),
-    execute.StageFinished("packages", 1.5, False),
-    execute.Notice("webhook-removed-early", "nothing answers it"),
+    StageStarted("packages", 3),
+    ObjectDone("packages", REF, "uid", "delete", "deleted"),
+    ObjectDone("packages", REF, "", "release-finalizer", "failed", "no", direct=False),
+    Waiting("packages", REF, "keeps finalizer x", 48.01234),
+    StageFinished("packages", 1.5, False),
+    Notice("webhook-removed-early", "nothing answers it"),
 )
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge.ownership import Consequence
-from kubectl_glasskube_purge.purge.judge.plan import Action, Plan, Stage
+from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, Stage
 
 Object = dict[str, Any]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.look.survey import LABEL_MANAGER, Survey, Version, compose
+from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.model.survey import LABEL_MANAGER, Survey, Version
 from kubectl_glasskube_purge.undo import labels as label
 from tests.undo.samples import document, live
 

@@ -9,9 +9,9 @@ from kubectl_glasskube_purge.cli.choices import Flux, KeepPackages, Output
 from kubectl_glasskube_purge.flows import explain as flow_explain
 from kubectl_glasskube_purge.flows.explain import Wanted
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
-from kubectl_glasskube_purge.purge.judge.plan import Options
+from kubectl_glasskube_purge.purge.model.plan import Options
+from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import explaining
-from kubectl_glasskube_purge.report.document import Record
 
 
 def run(

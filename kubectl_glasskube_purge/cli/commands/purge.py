@@ -11,8 +11,8 @@ from kubectl_glasskube_purge.cli.choices import DryRun, Flux, KeepPackages, Outp
 from kubectl_glasskube_purge.cli.options import duration
 from kubectl_glasskube_purge.flows import purge as flow
 from kubectl_glasskube_purge.glasskube.release import Sources
-from kubectl_glasskube_purge.purge.act.execute import Limits
-from kubectl_glasskube_purge.purge.judge.plan import Options
+from kubectl_glasskube_purge.purge.model.events import Limits
+from kubectl_glasskube_purge.purge.model.plan import Options
 
 
 def run(

@@ -10,7 +10,7 @@ from kubectl_glasskube_purge.cli.options import MOVED, duration
 from kubectl_glasskube_purge.flows import restore as flow_undo
 from kubectl_glasskube_purge.glasskube.facts import RBAC_PROXY_IMAGE_MOVED
 from kubectl_glasskube_purge.glasskube.release import Sources
-from kubectl_glasskube_purge.purge.act.execute import Limits
+from kubectl_glasskube_purge.purge.model.events import Limits
 from kubectl_glasskube_purge.undo.restore import Options
 
 

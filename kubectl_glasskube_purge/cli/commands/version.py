@@ -11,7 +11,8 @@ from kubectl_glasskube_purge.cli import running
 from kubectl_glasskube_purge.cli.binding import Common
 from kubectl_glasskube_purge.cli.choices import Output
 from kubectl_glasskube_purge.flows import purge as flow
-from kubectl_glasskube_purge.report.document import Record, as_yaml
+from kubectl_glasskube_purge.purge.model.record import Record
+from kubectl_glasskube_purge.report.document import as_yaml
 
 
 def run(*, common: Common, output: Output = Output.human, client: bool = False) -> int:

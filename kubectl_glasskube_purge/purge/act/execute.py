@@ -20,7 +20,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
@@ -29,20 +29,27 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.judge import guard
 from kubectl_glasskube_purge.purge.judge.ownership import consequences, release_of
-from kubectl_glasskube_purge.purge.judge.plan import Action, Plan, Stage
 from kubectl_glasskube_purge.purge.look import held, helm_release
-from kubectl_glasskube_purge.purge.look.survey import (
-    DEFINITION,
-    FLUX_ANNOTATION,
-    NAMESPACE,
-    POD,
-    VERSION_ANNOTATION,
-    WEBHOOK,
-    Survey,
-    release_secret,
-    revisit,
-)
+from kubectl_glasskube_purge.purge.look.survey import release_secret, revisit
 from kubectl_glasskube_purge.purge.look.survey import survey as look
+from kubectl_glasskube_purge.purge.model.events import (
+    NO_LIMITS,
+    Event,
+    GuardStopped,
+    Interrupted,
+    Limits,
+    NotDeleted,
+    Notice,
+    ObjectDone,
+    ObjectOutcome,
+    StageFinished,
+    StageStarted,
+    TimedOut,
+    Waiting,
+)
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE, POD, WEBHOOK
+from kubectl_glasskube_purge.purge.model.plan import Action, Plan, Stage
+from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, VERSION_ANNOTATION, Survey
 
 T = TypeVar("T")
 
@@ -60,108 +67,6 @@ SERVED_AFTER = 1.0
 
 POLL_EVERY = 2.0
 """Seconds between two lists of a kind that may be listed and not watched."""
-
-ObjectOutcome = Literal[
-    "planned", "deleted", "absent", "kept", "detached", "handed-over", "applied", "failed", "pending"
-]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How long to wait, in seconds."""
-
-    total: float | None = None
-    """For the whole run; None for no limit."""
-    left: float | None = None
-    """What is left of `total` for the execution; None for all of it."""
-    idle: float = 360.0
-    """Within a stage without any progress. Above helm-controller's own limit of 300 s for an uninstall."""
-    hopeless: float = 45.0
-    """Likewise, where nobody is there who could make progress, or whoever is has said that it failed."""
-    finalizer: float = 15.0
-    """Without progress, after which Glasskube's finalizer is dropped for an operator that should have done it."""
-    force: float = 30.0
-    """Without progress, after which, by --force-finalizers, any finalizer of what should go is dropped."""
-    webhook: float = 15.0
-    """For a webhook that doesn't answer: the API server goes on calling one whose configuration is deleted."""
-
-
-@dataclass(frozen=True)
-class StageStarted:
-    """A stage begins."""
-
-    stage: str
-    total: int
-
-
-@dataclass(frozen=True)
-class ObjectDone:
-    """Something became of an object: it is gone, was released, was kept, or can't be deleted."""
-
-    stage: str
-    ref: Ref
-    uid: str
-    verb: str
-    outcome: ObjectOutcome
-    message: str = ""
-    direct: bool = True
-    """False for what went because of another object."""
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """No progress for a while: who is waited for, and why."""
-
-    stage: str
-    ref: Ref
-    why: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class StageFinished:
-    """A stage is over, completely or not."""
-
-    stage: str
-    seconds: float
-    complete: bool
-
-
-@dataclass(frozen=True)
-class Notice:
-    """Something that happened and wasn't in the plan, e.g. a webhook configuration deleted earlier than planned."""
-
-    code: str
-    message: str
-
-
-Event = StageStarted | ObjectDone | Waiting | StageFinished | Notice
-
-
-class Stopped(Exception):
-    """The run ends before its plan does. `code` is for scripts, `hint` says what to do next."""
-
-    def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
-
-
-class GuardStopped(Stopped):
-    """What the plan relied on is no longer so: somebody uses what would have been deleted next."""
-
-
-class TimedOut(Stopped):
-    """A limit passed before everything was gone."""
-
-
-class NotDeleted(Stopped):
-    """The API server won't delete an object of a stage, so the stages after it must not begin."""
-
-
-class Interrupted(Stopped):
-    """The user asked to stop."""
 
 
 @dataclass
@@ -226,7 +131,7 @@ async def execute(
     survey: Survey,
     *,
     emit: Callable[[Event], None],
-    limits: Limits = Limits(),
+    limits: Limits = NO_LIMITS,
     stop: asyncio.Event | None = None,
     force_finalizers: bool = False,
 ) -> None:

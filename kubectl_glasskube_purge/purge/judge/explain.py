@@ -15,11 +15,11 @@ from typing import Literal
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import plural, some
-from kubectl_glasskube_purge.purge.look.survey import DEFINITION, NAMESPACE, Survey
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, Refusal, Stage
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import guard, preflight
-from .ownership import Consequence
-from .plan import Action, Plan, Refusal, Stage
 
 Verdict = Literal["deleted", "goes-along", "detached", "stays"]
 

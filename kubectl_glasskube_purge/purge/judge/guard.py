@@ -9,30 +9,27 @@ see everything speaks against.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
-from kubectl_glasskube_purge.purge.look.survey import (
+from kubectl_glasskube_purge.purge.model.kinds import (
     BINDINGS,
     CLAIM,
     CLUSTER_ROLE,
     DEFINITION,
     DEPLOYMENT,
     ENDPOINTS,
-    FLUX_ANNOTATION,
     INGRESS,
-    LABEL_MANAGER,
     NAMESPACE,
     SECRET,
-    TELLING_NOTHING,
-    Survey,
 )
+from kubectl_glasskube_purge.purge.model.plan import Consequence, Evidence, FluxVerdict, Protection
+from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, LABEL_MANAGER, TELLING_NOTHING, Survey
 
 from . import preflight
-from .ownership import Consequence, consequences, helm_release_of, orphans, release_of, stray_charts
+from .ownership import consequences, helm_release_of, orphans, release_of, stray_charts
 
 PURGE_MANAGER = "kubectl-glasskube-purge"
 """Field manager of what a purge itself writes."""
@@ -60,34 +57,6 @@ MADE_BY_FLUX = frozenset(
     for name in facts.FLUX_DEPLOYMENTS
 )
 """What the controllers of `aio` make at run time, in their namespace."""
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """One finding about Flux, in words."""
-
-    against: bool
-    """Whether it speaks against deleting Flux."""
-    text: str
-
-
-@dataclass(frozen=True)
-class FluxVerdict:
-    """Whether Flux is there, whether it may go, and why."""
-
-    objects: tuple[Found, ...] = ()
-    """The objects that a Glasskube release brings, those that exist. Empty where there is no Flux."""
-    evidence: tuple[Evidence, ...] = ()
-
-    @property
-    def present(self) -> bool:
-        """Whether anything of a Flux of Glasskube's names exists."""
-        return bool(self.objects)
-
-    @property
-    def proven(self) -> bool:
-        """Whether it is proven that Glasskube brought Flux and nobody else uses it."""
-        return self.present and not any(evidence.against for evidence in self.evidence)
 
 
 def flux(survey: Survey) -> FluxVerdict:
@@ -360,16 +329,6 @@ def is_incidental(survey: Survey, found: Found) -> bool:
 
 
 # -- what stays although its owner goes
-
-
-@dataclass(frozen=True)
-class Protection:
-    """An object of a package that has to stay, and why."""
-
-    found: Found
-    why: str
-    for_whom: tuple[Ref, ...] = ()
-    """The objects of others that need it."""
 
 
 def protections(survey: Survey, roots: Iterable[Found], *, include_foreign: bool = False) -> Mapping[Ref, Protection]:

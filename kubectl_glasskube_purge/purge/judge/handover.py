@@ -9,17 +9,14 @@ objects of plain manifests, and the namespaces, are nobody's afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.look.survey import NAMESPACE, Survey
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import KeepMode, Protection
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .guard import Protection
 from .ownership import chart_of, release_of, stray_charts
-
-KeepChoice = Literal["", "auto", "flux", "helm"]
-KeepMode = Literal["", "flux", "helm"]
 
 FLUX_KINDS = frozenset(kind.group_kind for kind in facts.FLUX_KINDS)
 

@@ -17,31 +17,9 @@ from functools import lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.look.survey import DEFINITION, NAMESPACE, SECRET, Survey
-
-
-@dataclass(frozen=True)
-class Consequence:
-    """An object that goes because another one does."""
-
-    found: Found
-    because: Ref
-    rule: str
-    """`owner`, `namespace`, `definition`, `helm` or `chart`."""
-    root: Ref
-    """What the chain of consequences started from."""
-
-    @property
-    def reason(self) -> str:
-        """The rule in words."""
-        words = {
-            "owner": "owned by {}; the garbage collector deletes it",
-            "namespace": "in {}, which takes everything in it along",
-            "definition": "an instance of {}",
-            "helm": "installed by {}; helm-controller uninstalls it",
-            "chart": "fetched for {}; helm-controller deletes it",
-        }
-        return words[self.rule].format(self.because.display)
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE, SECRET
+from kubectl_glasskube_purge.purge.model.plan import Consequence
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 
 def consequences(

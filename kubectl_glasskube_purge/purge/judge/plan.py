@@ -12,15 +12,14 @@ same one. Whoever adds a stage adds it here. Its promises:
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from typing import Literal
+from dataclasses import dataclass, replace
+from functools import partial
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, some
 from kubectl_glasskube_purge.purge.look import held
-from kubectl_glasskube_purge.purge.look.survey import (
+from kubectl_glasskube_purge.purge.model.kinds import (
     CLAIM,
     CLUSTER_ROLE,
     DEFINITION,
@@ -28,148 +27,27 @@ from kubectl_glasskube_purge.purge.look.survey import (
     NAMESPACE,
     POD,
     VOLUME,
-    Package,
-    Survey,
 )
+from kubectl_glasskube_purge.purge.model.plan import (
+    BUSY,
+    Action,
+    FluxDecision,
+    FluxVerdict,
+    KeepMode,
+    Kept,
+    Lost,
+    Options,
+    Plan,
+    Protection,
+    Refusal,
+    Stage,
+    Verb,
+    Warning,
+)
+from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
 from . import guard, handover, preflight
-from .handover import KeepChoice, KeepMode
-from .ownership import (
-    Consequence,
-    chart_of,
-    consequences,
-    helm_release_of,
-    is_suspended,
-    orphans,
-    release_of,
-    stray_charts,
-)
-
-Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
-FluxChoice = Literal["auto", "keep", "delete"]
-FluxDecision = Literal["keep", "delete", "absent"]
-
-BUSY = "busy"
-"""Code of the refusal that goes away when work under way ends."""
-
-STAGES = ("packages", "records", "controllers", "definitions", "namespaces")
-"""In the order in which they run; each is complete before the next begins."""
-
-
-@dataclass(frozen=True)
-class Options:
-    """What the user decides about a purge."""
-
-    flux: FluxChoice = "auto"
-    delete_shared_flux: bool = False
-    include_foreign: bool = False
-    ignore_gitops: bool = False
-    ignore_busy: bool = False
-    force_finalizers: bool = False
-    keep_packages: KeepChoice = ""
-    """`auto`: to Flux where it stays, to Helm where it goes."""
-
-
-@dataclass(frozen=True)
-class Action:
-    """One thing to do to one object."""
-
-    verb: Verb
-    found: Found
-    reason: str
-    level: int = 0
-    """Within its stage: all of a level are accepted before the next is sent."""
-    finalizer: str = ""
-    """What `release-finalizer` takes off."""
-    removes: bool = False
-    """Whether the object is gone afterwards: every `delete`, and a `hand-over` to Helm."""
-
-    @property
-    def ref(self) -> Ref:
-        """Which object."""
-        return self.found.ref
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Actions that run together, and what goes because of them."""
-
-    name: str
-    actions: tuple[Action, ...] = ()
-    consequences: tuple[Consequence, ...] = ()
-
-    @property
-    def deletes(self) -> tuple[Action, ...]:
-        """The objects that are deleted by request."""
-        return tuple(action for action in self.actions if action.verb == "delete" or action.removes)
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Something that stays, and why."""
-
-    ref: Ref
-    why: str
-    uid: str = ""
-
-
-@dataclass(frozen=True)
-class Lost:
-    """Something that no backup brings back."""
-
-    ref: Ref
-    what: str
-    """For people, e.g. `20Gi  gp3, reclaim policy Delete`."""
-
-
-@dataclass(frozen=True)
-class Warning:
-    """Something the user should know, with a code for scripts."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why nothing will be done, and what the user can do about it."""
-
-    code: str
-    message: str
-    hint: str
-    details: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What will be done."""
-
-    stages: tuple[Stage, ...] = ()
-    flux: FluxDecision = "absent"
-    verdict: guard.FluxVerdict = field(default_factory=guard.FluxVerdict)
-    kept: tuple[Kept, ...] = ()
-    lost: tuple[Lost, ...] = ()
-    warnings: tuple[Warning, ...] = ()
-    keep_packages: KeepMode = ""
-    """Whom what the packages installed is handed over to; `""` where it goes with them."""
-    refusals: tuple[Refusal, ...] = ()
-    """Why it must not be carried out as it is. The preview shows it all the same."""
-
-    @property
-    def empty(self) -> bool:
-        """Whether there is nothing to do."""
-        return not any(stage.actions for stage in self.stages)
-
-    @cached_property
-    def deletes(self) -> Mapping[Ref, Action]:
-        """Every object that is deleted by request."""
-        return {action.ref: action for stage in self.stages for action in stage.deletes}
-
-    @cached_property
-    def going(self) -> Mapping[Ref, Found]:
-        """Everything that will be gone: what is deleted, and what goes with it."""
-        direct = {ref: action.found for ref, action in self.deletes.items()}
-        return direct | {c.found.ref: c.found for stage in self.stages for c in stage.consequences}
+from .ownership import chart_of, consequences, helm_release_of, is_suspended, orphans, release_of, stray_charts
 
 
 def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan:
@@ -231,7 +109,7 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     )
 
 
-def _granted(survey: Survey, ours: Iterable[Found], taken: Collection[Ref]) -> Mapping[Ref, guard.Protection]:
+def _granted(survey: Survey, ours: Iterable[Found], taken: Collection[Ref]) -> Mapping[Ref, Protection]:
     """Glasskube's own ClusterRoles that somebody else grants; Flux's are the guard's question."""
     own = {*taken, *(found.ref for found in ours)}
     roles = [f for f in ours if f.ref.group_kind == CLUSTER_ROLE and f.ref not in guard.flux_refs()]
@@ -242,9 +120,7 @@ def _granted(survey: Survey, ours: Iterable[Found], taken: Collection[Ref]) -> M
 # -- Flux
 
 
-def _flux_decision(
-    verdict: guard.FluxVerdict, options: Options, protected: Mapping[Ref, guard.Protection]
-) -> FluxDecision:
+def _flux_decision(verdict: FluxVerdict, options: Options, protected: Mapping[Ref, Protection]) -> FluxDecision:
     if not verdict.present:
         return "absent"
     if options.flux == "keep" or _handed_over(protected):
@@ -254,13 +130,13 @@ def _flux_decision(
     return "keep"
 
 
-def _keep_mode(verdict: guard.FluxVerdict, options: Options) -> KeepMode:
+def _keep_mode(verdict: FluxVerdict, options: Options) -> KeepMode:
     if options.keep_packages != "auto":
         return options.keep_packages
     return "helm" if _flux_decision(verdict, options, {}) == "delete" else "flux"
 
 
-def _handed_over(protected: Mapping[Ref, guard.Protection]) -> tuple[Ref, ...]:
+def _handed_over(protected: Mapping[Ref, Protection]) -> tuple[Ref, ...]:
     """HelmReleases and sources that stay: they need Flux."""
     return tuple(ref for ref in protected if ref.group_kind in handover.FLUX_KINDS)
 
@@ -271,8 +147,8 @@ def _handed_over(protected: Mapping[Ref, guard.Protection]) -> tuple[Ref, ...]:
 def _refusals(
     survey: Survey,
     options: Options,
-    verdict: guard.FluxVerdict,
-    protected: Mapping[Ref, guard.Protection],
+    verdict: FluxVerdict,
+    protected: Mapping[Ref, Protection],
     stages: Collection[Stage],
     going: Collection[Ref],
 ) -> tuple[Refusal, ...]:
@@ -291,9 +167,7 @@ def _refusals(
     )
 
 
-def _shared_flux(
-    options: Options, verdict: guard.FluxVerdict, protected: Mapping[Ref, guard.Protection]
-) -> Refusal | None:
+def _shared_flux(options: Options, verdict: FluxVerdict, protected: Mapping[Ref, Protection]) -> Refusal | None:
     if options.flux != "delete" or not verdict.present:
         return None
     if handed := _handed_over(protected):
@@ -386,7 +260,7 @@ def _package_actions(
     survey: Survey,
     decision: FluxDecision,
     mode: KeepMode,
-    protected: Mapping[Ref, guard.Protection],
+    protected: Mapping[Ref, Protection],
     abandoned: Collection[Found],
     suspended: Collection[Found],
     kept: Collection[Ref],
@@ -531,7 +405,7 @@ def _record_actions(survey: Survey) -> list[Action]:
     return actions
 
 
-def _of_the_releases(survey: Survey, verdict: guard.FluxVerdict, decision: FluxDecision) -> list[Found]:
+def _of_the_releases(survey: Survey, verdict: FluxVerdict, decision: FluxDecision) -> list[Found]:
     """All objects of the releases that exist and may go, Flux's only where Flux goes."""
     flux = {found.ref for found in verdict.objects}
     known = inventory.every_object()
@@ -542,7 +416,7 @@ def _of_the_releases(survey: Survey, verdict: guard.FluxVerdict, decision: FluxD
 @dataclass(frozen=True)
 class _Reasons:
     survey: Survey
-    verdict: guard.FluxVerdict
+    verdict: FluxVerdict
     manifest: frozenset[Ref]
 
     def delete(self, found: Found) -> Action:
@@ -611,9 +485,9 @@ def stayed_after_all(plan: Plan, why: Mapping[Ref, str]) -> Plan:
 
 def _kept(
     survey: Survey,
-    verdict: guard.FluxVerdict,
+    verdict: FluxVerdict,
     decision: FluxDecision,
-    protected: Mapping[Ref, guard.Protection],
+    protected: Mapping[Ref, Protection],
     left_alone: Iterable[Found],
     foreign: Collection[Found],
     unseen: str,

@@ -22,12 +22,13 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.act.claim import Claim
 from kubectl_glasskube_purge.purge.look.held import foreign_finalizers
-from kubectl_glasskube_purge.purge.look.survey import CLAIM, JOB, NAMESPACE, POD, Survey
+from kubectl_glasskube_purge.purge.model.kinds import CLAIM, JOB, NAMESPACE, POD
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .ownership import release_of
 
 if TYPE_CHECKING:
-    from .plan import Plan, Stage
+    from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
 
 
 # -- who would put it back

@@ -2,40 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.look.held import reason
-from kubectl_glasskube_purge.purge.look.survey import Survey
+from kubectl_glasskube_purge.purge.model.plan import Plan
+from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import guard
-from .plan import Plan
 
 JUST_EXISTS = "exists"
 """Why something is left that nothing holds: nobody deleted it."""
-
-
-@dataclass(frozen=True)
-class Leftover:
-    """Something that is there and shouldn't be."""
-
-    ref: Ref
-    why: str
-    uid: str = ""
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What one look found."""
-
-    leftovers: tuple[Leftover, ...] = ()
-    unreadable: tuple[str, ...] = ()
-
-    @property
-    def clean(self) -> bool:
-        """Whether everything could be looked at and nothing is left."""
-        return not self.leftovers and not self.unreadable
 
 
 def verify(after: Survey, plan: Plan | None = None) -> Verification:

@@ -15,8 +15,10 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed
+from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, NAMESPACE, POD
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .survey import CLAIM, DEFINITION, NAMESPACE, POD, Survey, controllers_now
+from .survey import controllers_now
 
 TROUBLESHOOTING = "docs/troubleshooting.md"
 

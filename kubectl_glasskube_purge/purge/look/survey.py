@@ -13,193 +13,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime, timezone
-from functools import cached_property
 from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client, Discovery, Listing, Resource
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.model.kinds import (
+    BINDINGS,
+    CLAIM,
+    CLUSTER_ROLE,
+    DEFINITION,
+    DEPLOYMENT,
+    INGRESS,
+    JOB,
+    NAMESPACE,
+    POD,
+    SECRET,
+    VOLUME,
+    WEBHOOK,
+)
+from kubectl_glasskube_purge.purge.model.survey import (
+    VERSION_ANNOTATION,
+    Controller,
+    Package,
+    Survey,
+    Unreadable,
+    Version,
+)
 
 from . import helm_release
-
-VERSION_ANNOTATION = "glasskube-purge/version"
-"""On the namespace, written before the first delete: the version can't be read any more once the operator is gone."""
-
-FLUX_ANNOTATION = "glasskube-purge/flux"
-"""On Flux's namespace, written likewise where it is proven that Glasskube brought it: the namespace itself has no
-field manager, and once all else of Flux is gone nothing else tells."""
-
-LABEL_MANAGER = "glasskube-purge-label"
-"""Field manager of the labels that `label` sets, and of nothing else."""
-
-TELLING_NOTHING = frozenset({LABEL_MANAGER, "before-first-apply"})
-"""Field managers that don't tell who installed an object; the second is the API server's own, for all that an object
-without any field manager had when it was first applied to."""
-
-NAMESPACE = ("", "Namespace")
-POD = ("", "Pod")
-CLAIM = ("", "PersistentVolumeClaim")
-VOLUME = ("", "PersistentVolume")
-DEPLOYMENT = ("apps", "Deployment")
-DEFINITION = ("apiextensions.k8s.io", "CustomResourceDefinition")
-WEBHOOK = ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration")
-CLUSTER_ROLE = ("rbac.authorization.k8s.io", "ClusterRole")
-BINDINGS = (("rbac.authorization.k8s.io", "ClusterRoleBinding"), ("rbac.authorization.k8s.io", "RoleBinding"))
-INGRESS = ("networking.k8s.io", "Ingress")
-JOB = ("batch", "Job")
-SECRET = ("", "Secret")
-ENDPOINTS = ("", "Endpoints")
 
 _CUSTOM = frozenset((*facts.GLASSKUBE_GROUP_KINDS, *(kind.group_kind for kind in facts.FLUX_KINDS)))
 _WHOLE = _CUSTOM | {CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
 """Kinds whose spec or status decides something."""
 FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
 """Kinds that tell which of the others matter."""
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """A part of the cluster that couldn't be looked at, and why."""
-
-    what: str
-    why: str
-    kind: tuple[str, str] | None = None
-    """The kind, where it is a list of all its objects that failed."""
-    namespaced: bool = False
-
-
-@dataclass(frozen=True)
-class Package:
-    """A Package or ClusterPackage."""
-
-    found: Found
-    package: str
-    """The package's name in its repository (`spec.packageInfo.name`)."""
-    info: Ref | None = None
-    """Its PackageInfo, which has the manifest that the operator installed."""
-    requires: frozenset[Ref] = frozenset()
-    """Packages it depends on: the webhook refuses to delete those before it."""
-    suspended: bool = False
-    status: str = ""
-    """Reason of the condition that says how it is: `InstallationSucceeded`, `Pending`, …"""
-    ready: bool = False
-    failed: bool = False
-    message: str = ""
-    since: str = ""
-    """Since when it is so, RFC 3339; `""` where nothing tells."""
-
-    @property
-    def ref(self) -> Ref:
-        """Which package."""
-        return self.found.ref
-
-
-@dataclass(frozen=True)
-class Controller:
-    """A Deployment that runs a controller, with what its Pods say of it."""
-
-    ref: Ref
-    found: Found | None = None
-    replicas: int = 0
-    ready: int = 0
-    running: bool = False
-    """Whether its main container runs in some Pod, ready or not: then it may still reconcile."""
-    why: str = ""
-    """What its Pods say where they aren't ready, e.g. `kube-rbac-proxy: ImagePullBackOff`."""
-
-    @property
-    def state(self) -> str:
-        """`absent`, `scaled to zero`, `not ready` or `running`."""
-        if self.found is None:
-            return "absent"
-        if self.replicas == 0:
-            return "scaled to zero"
-        return "running" if self.ready else "not ready"
-
-
-@dataclass(frozen=True)
-class Version:
-    """Which Glasskube release is installed, and how that is known."""
-
-    version: str = ""
-    """`""` where nothing tells."""
-    detected_by: str = ""
-    alternatives: tuple[str, ...] = ()
-    """Releases that have the same objects, where the objects are all there is to go by."""
-
-
-@dataclass(frozen=True, eq=False)
-class Survey:
-    """What one look at the cluster found."""
-
-    objects: Mapping[Ref, Found] = field(default_factory=dict)
-    listed: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """Kinds that were listed, with the resourceVersion a watch of them goes on from."""
-    defines: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    """Name of a CRD → the kind that the server serves for it."""
-    helm_keeps: frozenset[Ref] = frozenset()
-    """What Helm leaves at an uninstall: marked so in the release's stored manifest, not only on the live object."""
-    existing: frozenset[str] = frozenset()
-    """UIDs that exist, of those that any ownerReference names."""
-    unreadable: tuple[Unreadable, ...] = ()
-    version: Version = field(default_factory=Version)
-    operator: Controller = field(default_factory=lambda: controller_of((), (), facts.NAMESPACE, ""))
-    helm_controller: Controller = field(default_factory=lambda: controller_of((), (), facts.FLUX_NAMESPACE, ""))
-    source_controller: Controller = field(default_factory=lambda: controller_of((), (), facts.FLUX_NAMESPACE, ""))
-    packages: tuple[Package, ...] = ()
-    taken: str = ""
-    """When, RFC 3339 in UTC, by this machine's clock; `""` for a survey that wasn't taken of a cluster."""
-    webhooks: frozenset[str] = frozenset()
-    """Names of the webhooks in Glasskube's configuration, as error messages name them."""
-
-    @cached_property
-    def labelled(self) -> tuple[Found, ...]:
-        """What carries Glasskube's labels in its own right: Endpoints copy those of their Service."""
-        return tuple(
-            found
-            for ref, found in sorted(self.objects.items())
-            if ref.group_kind != ENDPOINTS
-            and (
-                found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
-                or found.labels.get(facts.PART_OF_LABEL) == facts.PART_OF
-            )
-        )
-
-    def hidden(self, *kinds: tuple[str, str]) -> tuple[Unreadable, ...]:
-        """Which of these kinds couldn't be listed."""
-        return tuple(unreadable for unreadable in self.unreadable if unreadable.kind in kinds)
-
-    def of_kind(self, *kinds: tuple[str, str]) -> tuple[Found, ...]:
-        """All objects of these kinds that were kept, sorted within each kind."""
-        return tuple(found for kind in kinds for found in self._by_kind.get(kind, ()))
-
-    @cached_property
-    def _by_kind(self) -> Mapping[tuple[str, str], tuple[Found, ...]]:
-        kinds: dict[tuple[str, str], list[Found]] = {}
-        for ref in sorted(self.objects):
-            kinds.setdefault(ref.group_kind, []).append(self.objects[ref])
-        return {kind: tuple(found) for kind, found in kinds.items()}
-
-    def get(self, ref: Ref) -> Found | None:
-        """What was seen of an object; None where it wasn't there, or didn't matter."""
-        return self.objects.get(ref)
-
-    def flux_controller(self, found: Found) -> Controller:
-        """The controller that has to drop Flux's finalizer from an object of Flux's kinds."""
-        return self.helm_controller if found.ref.group == facts.HELM_GROUP else self.source_controller
-
-    @property
-    def namespace(self) -> Found | None:
-        """Glasskube's namespace."""
-        return self.get(Ref("", "Namespace", "", facts.NAMESPACE))
-
-    @property
-    def webhook(self) -> Found | None:
-        """Glasskube's ValidatingWebhookConfiguration."""
-        return self.get(Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION))
 
 
 async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:

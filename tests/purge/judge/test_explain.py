@@ -13,10 +13,10 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.client import Discovery, Resource
 from kubectl_glasskube_purge.kube.objects import Owner, Ref
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, Verdict, explain
-from kubectl_glasskube_purge.purge.judge.plan import Plan, Refusal
-from kubectl_glasskube_purge.purge.look.survey import Survey
+from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
+from kubectl_glasskube_purge.purge.model.record import Record
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report import explaining
-from kubectl_glasskube_purge.report.document import Record
 from tests.report.plans import cluster, decided, found
 
 SURVEY = cluster("argo-cd", "shop/postgres")

@@ -10,7 +10,7 @@ import pytest
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge import guard
-from kubectl_glasskube_purge.purge.look.survey import LABEL_MANAGER
+from kubectl_glasskube_purge.purge.model.survey import LABEL_MANAGER
 from tests.purge.clusters import RBAC, Cluster, Recipe, made
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge.plan import Options, Plan, plan
+from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.model.plan import Options, Plan
 from tests.purge import kubernetes
 from tests.purge.clusters import RBAC, Cluster, Recipe, made
 from tests.purge.judge.test_guard import installed

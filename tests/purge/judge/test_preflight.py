@@ -12,8 +12,10 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.client import Review
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.purge.judge import preflight
-from kubectl_glasskube_purge.purge.judge.plan import Options, plan
-from kubectl_glasskube_purge.purge.look.survey import Survey, compose
+from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.model.plan import Options
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from tests.report.plans import cluster, found
 
 MOMENT = "2026-11-23T09:11:42Z"

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.judge.plan import STAGES, Options, Plan, plan
+from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.model.plan import STAGES, Options, Plan
 from tests.purge import clusters, kubernetes
 from tests.purge.clusters import Cluster, Recipe, made
 

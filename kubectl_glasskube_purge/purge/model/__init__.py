@@ -1,0 +1,1 @@
+"""The data that flows from survey to report. No I/O, no decisions."""

@@ -1,0 +1,200 @@
+"""What is decided: the plan, and everything it is made of. Data alone, no decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+
+Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
+KeepChoice = Literal["", "auto", "flux", "helm"]
+KeepMode = Literal["", "flux", "helm"]
+FluxChoice = Literal["auto", "keep", "delete"]
+FluxDecision = Literal["keep", "delete", "absent"]
+
+BUSY = "busy"
+"""Code of the refusal that goes away when work under way ends."""
+
+STAGES = ("packages", "records", "controllers", "definitions", "namespaces")
+"""In the order in which they run; each is complete before the next begins."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user decides about a purge."""
+
+    flux: FluxChoice = "auto"
+    delete_shared_flux: bool = False
+    include_foreign: bool = False
+    ignore_gitops: bool = False
+    ignore_busy: bool = False
+    force_finalizers: bool = False
+    keep_packages: KeepChoice = ""
+    """`auto`: to Flux where it stays, to Helm where it goes."""
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do to one object."""
+
+    verb: Verb
+    found: Found
+    reason: str
+    level: int = 0
+    """Within its stage: all of a level are accepted before the next is sent."""
+    finalizer: str = ""
+    """What `release-finalizer` takes off."""
+    removes: bool = False
+    """Whether the object is gone afterwards: every `delete`, and a `hand-over` to Helm."""
+
+    @property
+    def ref(self) -> Ref:
+        """Which object."""
+        return self.found.ref
+
+
+@dataclass(frozen=True)
+class Consequence:
+    """An object that goes because another one does."""
+
+    found: Found
+    because: Ref
+    rule: str
+    """`owner`, `namespace`, `definition`, `helm` or `chart`."""
+    root: Ref
+    """What the chain of consequences started from."""
+
+    @property
+    def reason(self) -> str:
+        """The rule in words."""
+        words = {
+            "owner": "owned by {}; the garbage collector deletes it",
+            "namespace": "in {}, which takes everything in it along",
+            "definition": "an instance of {}",
+            "helm": "installed by {}; helm-controller uninstalls it",
+            "chart": "fetched for {}; helm-controller deletes it",
+        }
+        return words[self.rule].format(self.because.display)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Actions that run together, and what goes because of them."""
+
+    name: str
+    actions: tuple[Action, ...] = ()
+    consequences: tuple[Consequence, ...] = ()
+
+    @property
+    def deletes(self) -> tuple[Action, ...]:
+        """The objects that are deleted by request."""
+        return tuple(action for action in self.actions if action.verb == "delete" or action.removes)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """Something that stays, and why."""
+
+    ref: Ref
+    why: str
+    uid: str = ""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Something that no backup brings back."""
+
+    ref: Ref
+    what: str
+    """For people, e.g. `20Gi  gp3, reclaim policy Delete`."""
+
+
+@dataclass(frozen=True)
+class Warning:
+    """Something the user should know, with a code for scripts."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing will be done, and what the user can do about it."""
+
+    code: str
+    message: str
+    hint: str
+    details: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One finding about Flux, in words."""
+
+    against: bool
+    """Whether it speaks against deleting Flux."""
+    text: str
+
+
+@dataclass(frozen=True)
+class FluxVerdict:
+    """Whether Flux is there, whether it may go, and why."""
+
+    objects: tuple[Found, ...] = ()
+    """The objects that a Glasskube release brings, those that exist. Empty where there is no Flux."""
+    evidence: tuple[Evidence, ...] = ()
+
+    @property
+    def present(self) -> bool:
+        """Whether anything of a Flux of Glasskube's names exists."""
+        return bool(self.objects)
+
+    @property
+    def proven(self) -> bool:
+        """Whether it is proven that Glasskube brought Flux and nobody else uses it."""
+        return self.present and not any(evidence.against for evidence in self.evidence)
+
+
+@dataclass(frozen=True)
+class Protection:
+    """An object of a package that has to stay, and why."""
+
+    found: Found
+    why: str
+    for_whom: tuple[Ref, ...] = ()
+    """The objects of others that need it."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What will be done."""
+
+    stages: tuple[Stage, ...] = ()
+    flux: FluxDecision = "absent"
+    verdict: FluxVerdict = field(default_factory=FluxVerdict)
+    kept: tuple[Kept, ...] = ()
+    lost: tuple[Lost, ...] = ()
+    warnings: tuple[Warning, ...] = ()
+    keep_packages: KeepMode = ""
+    """Whom what the packages installed is handed over to; `""` where it goes with them."""
+    refusals: tuple[Refusal, ...] = ()
+    """Why it must not be carried out as it is. The preview shows it all the same."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to do."""
+        return not any(stage.actions for stage in self.stages)
+
+    @cached_property
+    def deletes(self) -> Mapping[Ref, Action]:
+        """Every object that is deleted by request."""
+        return {action.ref: action for stage in self.stages for action in stage.deletes}
+
+    @cached_property
+    def going(self) -> Mapping[Ref, Found]:
+        """Everything that will be gone: what is deleted, and what goes with it."""
+        direct = {ref: action.found for ref, action in self.deletes.items()}
+        return direct | {c.found.ref: c.found for stage in self.stages for c in stage.consequences}
