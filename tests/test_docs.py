@@ -15,7 +15,7 @@ import pytest
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.cli.options import COMMANDS, EXIT_CODES
-from kubectl_glasskube_purge.purge.model.record import EXIT_CODE_OF
+from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF
 from kubectl_glasskube_purge.report import document, explaining, stream
 from scripts import reference
 from tests.cluster.compatibility import NOT_TAKEN

@@ -17,6 +17,8 @@ import os
 import shutil
 from pathlib import Path
 
+from kubectl_glasskube_purge.kube.problem import ProblemError
+
 NAME = "kubectl-glasskube-purge"
 KREW_NAME = "kubectl-glasskube_purge"
 
@@ -28,7 +30,7 @@ AFTERWARDS = (
 )
 
 
-class AliasError(Exception):
+class AliasError(ProblemError):
     """The second name can't be made, or removed. The message says why, and what to do instead."""
 
 

@@ -14,12 +14,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kubectl_glasskube_purge.kube.problem import ProblemError
+
 from .options import Command, Option
 
 
-class UsageError(Exception):
-    """The command line makes no sense. Exit code 2."""
+class UsageError(ProblemError):
+    """The command line makes no sense."""
 
+    ending = "usage"
     command = ""
     """Whose help says how it is written."""
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from kubectl_glasskube_purge import __version__
+from kubectl_glasskube_purge.kube.problem import ProblemError
 
 from .arguments import Line, UsageError, read
 from .options import COMMANDS
@@ -19,41 +20,34 @@ from .options import COMMANDS
 
 def run(words: Sequence[str]) -> int:
     """Runs a command line and returns its exit code."""
-    from . import usage
+    from . import problems, usage
 
     try:
         line = read(words, COMMANDS)
+        if line.has("--help"):
+            sys.stdout.write(usage.usage(line.command, COMMANDS))
+            return 0
+        if line.has("--version"):
+            sys.stdout.write(f"kubectl-glasskube-purge {__version__}\n")
+            return 0
+        return _run(line)
     except UsageError as error:
-        return _usage(str(error), error.command)
-    if line.has("--help"):
-        sys.stdout.write(usage.usage(line.command, COMMANDS))
-        return 0
-    if line.has("--version"):
-        sys.stdout.write(f"kubectl-glasskube-purge {__version__}\n")
-        return 0
-    return _run(line)
+        error.hint = usage.see(error.command)
+        return problems.fail(error)
 
 
 def _run(line: Line) -> int:
-    from . import binding, running
+    from . import binding, problems
 
     command = import_module(f".commands.{line.command.module}", __package__)
     try:
         return binding.call(command.run, line)
     except UsageError as error:
-        return _usage(str(error), line.command.name)
+        error.command = line.command.name
+        raise
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if line.has("--debug"):
+        if line.has("--debug") and not isinstance(error, ProblemError):
             raise
-        _, (_, message, hint) = running.failure(error)
-        running.say_error(message, hint)
-        return 1
-
-
-def _usage(message: str, command: str) -> int:
-    from .usage import see
-
-    sys.stderr.write(f"error: {message}\n{see(command)}\n")
-    return 2
+        return problems.fail(error)

@@ -1,9 +1,8 @@
 """Runs a flow to its end, whatever that is; writes the result; says the exit code.
 
-The one place where errors become outcomes. A person gets two lines, what is
-the matter and what to do next; a script the report document with `error` in
-it, also where no connection was ever made. A traceback is shown with --debug
-alone.
+A person gets two lines, what is the matter and what to do next; a script the
+report document with `error` in it, also where no connection was ever made. A
+traceback is shown with --debug alone.
 """
 
 from __future__ import annotations
@@ -13,25 +12,23 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import RenderableType
 
 from kubectl_glasskube_purge.flows import run as session
-from kubectl_glasskube_purge.glasskube.manifest import ManifestError
-from kubectl_glasskube_purge.glasskube.release import ReleaseError
-from kubectl_glasskube_purge.kube.errors import KubeError
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.transport import exec_plugin, request_log
-from kubectl_glasskube_purge.purge.model.record import Outcome, Record
+from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import document, guide, human, live, page, stream, undoing
 from kubectl_glasskube_purge.report.layout import console
-from kubectl_glasskube_purge.undo.errors import UndoError
 
 from .binding import Common
 from .choices import Output
+from .problems import say
 from .screen import TerminalScreen
 from .signals import Signals
 
@@ -55,9 +52,9 @@ class Show:
 
 
 def run(work: Work, show: Show) -> int:
-    """Runs a flow and returns the exit code."""
-    if show.page is not None and not _page_can_be_written(show.page):
-        return 2
+    """Runs a flow and returns the exit code. Raises `PageError` before anything is done."""
+    if show.page is not None:
+        page.check_writable(show.page)
     log_requests(show.common.verbosity)
     exec_plugin.around = live.paused
     record = session.new_record()
@@ -79,13 +76,12 @@ def run(work: Work, show: Show) -> int:
             _interrupted(record, signals.number)
         except Exception as error:
             _debug(show, error)
-            record.outcome, record.error = failure(error)
+            record.end(error)
         finally:
             screen.end_status()
     for one in (record, record.rollback):
         if one is not None and one.error is not None:
-            code, said, hint = one.error
-            one.error = (code, said, guide.leading(code, hint))
+            one.error = replace(one.error, hint=guide.leading(one.error.code, one.error.hint))
     record.seconds = time.monotonic() - started
     if show.page is not None:
         _write_page(record, show.page)
@@ -93,43 +89,18 @@ def run(work: Work, show: Show) -> int:
         _write(record, show)
         sys.stdout.flush()
     except OSError as error:
-        say_error(f"the result can't be written: {(error.strerror or 'unknown').lower()}")
+        say(Problem("system", f"the result can't be written: {(error.strerror or 'unknown').lower()}"))
         return record.exit or 1
     return record.exit
-
-
-def failure(error: BaseException) -> tuple[Outcome, tuple[str, str, str]]:
-    """What an error makes of a run: the outcome, and code, message and hint for who reads it."""
-    inner: Sequence[BaseException] = getattr(error, "exceptions", ())
-    if len(inner) == 1:
-        return failure(inner[0])
-    if isinstance(error, KubeError):
-        return "failed", (error.code, error.message, error.hint)
-    if isinstance(error, (ManifestError, ReleaseError)):
-        return "refused", (error.code, error.message, error.hint)
-    if isinstance(error, UndoError):
-        return error.outcome, (error.code, error.message, error.hint)
-    if isinstance(error, OSError):
-        words = (error.strerror or str(error) or type(error).__name__).lower()
-        where = f"{error.filename}: " if error.filename else ""
-        return "failed", ("system", f"{where}{words}", "Once that is mended, run this again.")
-    message = f"something unexpected went wrong ({type(error).__name__})"
-    return "failed", ("unexpected", message, "Run this again with --debug, and report what that shows as a bug.")
-
-
-def say_error(message: str, hint: str = "") -> None:
-    """Says on stderr what is the matter, and what to do next."""
-    sys.stderr.write(f"error: {message}\n" + (f"{hint}\n" if hint else ""))
-    sys.stderr.flush()
 
 
 def _interrupted(record: Record, number: int) -> None:
     record.outcome = "interrupted"
     record.exit_code = 128 + number if number else None
     if record.stage_moments:
-        record.error = ("interrupted", "stopped at once", "Run this again: it goes on where it stopped.")
+        record.error = Problem("interrupted", "stopped at once", "Run this again: it goes on where it stopped.")
     else:
-        record.error = ("interrupted", "nothing was changed", "")
+        record.error = Problem("interrupted", "nothing was changed")
 
 
 def _debug(show: Show, error: BaseException) -> None:
@@ -183,8 +154,7 @@ def _write(record: Record, show: Show) -> None:
     elif not show.output.is_for_people:
         sys.stdout.write(_document(record, show))
     if record.error is not None:
-        _, message, hint = record.error
-        say_error(message, hint)
+        say(record.error)
 
 
 def _ending(record: Record, show: Show) -> RenderableType:
@@ -205,19 +175,9 @@ def _document(record: Record, show: Show) -> str:
     return document.as_json(report) if show.output is Output.json else document.as_yaml(report)
 
 
-def _page_can_be_written(path: Path) -> bool:
-    """Asked before anything is done: a page that nobody can get afterwards is no reason to fail then."""
-    try:
-        page.check_writable(path)
-    except page.PageError as error:
-        say_error(str(error))
-        return False
-    return True
-
-
 def _write_page(record: Record, path: Path) -> None:
     """Writes the page, whatever became of the run. A page that can't be written changes nothing of that."""
     try:
         page.write(path, page.render(document.document(record)))
     except (page.PageError, page.NotAReport) as error:
-        say_error(str(error))
+        say(error.problem)

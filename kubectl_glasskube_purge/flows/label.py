@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import Event, Interrupted
@@ -57,11 +58,10 @@ async def label(request: LabelRequest, screen: Screen, record: Record) -> None:
             try:
                 failed = await labelling.execute(client, decided, emit=emit, stop=stop, dry_run=request.dry_run)
             except Interrupted as stopped:
-                record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
-                return
+                return record.end(stopped)
         if failed:
             message = f"{plural(len(failed), 'object')} couldn't be labelled: {displayed(failed)}"
             hint = "Each has its reason above. Run this again once it is mended."
-            record.outcome, record.error = "incomplete", ("not-labelled", message, hint)
+            record.outcome, record.error = "incomplete", Problem("not-labelled", message, hint)
         else:
             record.outcome = "dry-run" if request.dry_run else "done"

@@ -29,16 +29,17 @@ from kubectl_glasskube_purge.kube.errors import (
     Unreachable,
 )
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.act import execute as executing
-from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
+from kubectl_glasskube_purge.purge.act.claim import claimed
 from kubectl_glasskube_purge.purge.judge import preflight
 from kubectl_glasskube_purge.purge.judge.plan import plan, stayed_after_all
 from kubectl_glasskube_purge.purge.judge.verify import explained, verify
 from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import Event, GuardStopped, Interrupted, Limits, ObjectDone, Stopped
-from kubectl_glasskube_purge.purge.model.plan import BUSY, STAGES, Options, Plan, Refusal
+from kubectl_glasskube_purge.purge.model.plan import BUSY, STAGES, Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.purge.model.survey import Survey, Version
 from kubectl_glasskube_purge.report import names
@@ -88,19 +89,16 @@ async def purge(request: Request, screen: Screen, record: Record) -> None:
         if prepared is None:
             return
         found, decided, file = prepared
-        try:
-            async with claimed(client, found.namespace, screen.note):
-                with anyio.CancelScope(deadline=limit.deadline) as rest:
-                    taken = await _back_up(client, screen, record, found, decided, file)
-                if rest.cancelled_caught:
-                    return _too_late(record, request.limits)
-                left = None if request.limits.total is None else limit.deadline - anyio.current_time()
-                request = replace(request, limits=replace(request.limits, left=left))
-                await _execute_or_fail(client, request, screen, record, found, decided)
-                if taken is not None and _may_roll_back(request, screen, record):
-                    await _roll_back(client, screen, record, taken)
-        except Claimed as error:
-            refused(record, Refusal(error.code, error.message, error.hint))
+        async with claimed(client, found.namespace, screen.note):
+            with anyio.CancelScope(deadline=limit.deadline) as rest:
+                taken = await _back_up(client, screen, record, found, decided, file)
+            if rest.cancelled_caught:
+                return _too_late(record, request.limits)
+            left = None if request.limits.total is None else limit.deadline - anyio.current_time()
+            request = replace(request, limits=replace(request.limits, left=left))
+            await _execute_or_fail(client, request, screen, record, found, decided)
+            if taken is not None and _may_roll_back(request, screen, record):
+                await _roll_back(client, screen, record, taken)
 
 
 async def _prepare(
@@ -155,17 +153,17 @@ async def _prepare(
     return found, decided, file
 
 
-def _answer(answer: executing.Answer) -> tuple[str, str]:
+def _answer(answer: executing.Answer) -> Problem:
     """What the API server says to a delete that was only tried, as a warning."""
     if answer.expected:
         message = f"{answer.ref.display} is refused as yet, and not in a purge, as {answer.expected}: {answer.message}"
-        return "server-refuses-yet", message
-    return "server-refuses", f"{answer.ref.display} would be refused: {answer.message}"
+        return Problem("server-refuses-yet", message)
+    return Problem("server-refuses", f"{answer.ref.display} would be refused: {answer.message}")
 
 
 def _too_late(record: Record, limits: Limits) -> None:
     record.outcome = "incomplete"
-    record.error = (
+    record.error = Problem(
         "timeout",
         f"not ready to begin within {limits.total:.0f} s, so nothing was deleted",
         f"Run this again, with a longer --timeout. More: {TROUBLESHOOTING}#timeout",
@@ -195,7 +193,7 @@ _IDLE_EVERY = 3.0
 """Seconds between two looks while work under way is waited for."""
 
 
-def _after_waiting(refusals: Iterable[Refusal], request: Request) -> list[Refusal]:
+def _after_waiting(refusals: Iterable[Problem], request: Request) -> list[Problem]:
     """The refusals, with the wait that was in vain."""
     waited = f"work is still under way after {request.wait_idle:.0f} s"
     hint = "Wait longer with --wait-idle, or cut it off with --ignore-busy."
@@ -205,7 +203,7 @@ def _after_waiting(refusals: Iterable[Refusal], request: Request) -> list[Refusa
     ]
 
 
-async def _missing_rights(client: Client, request: Request, found: Survey, decided: Plan) -> list[Refusal]:
+async def _missing_rights(client: Client, request: Request, found: Survey, decided: Plan) -> list[Problem]:
     # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
     seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
     forcing = request.options.force_finalizers
@@ -221,7 +219,7 @@ async def _missing_rights(client: Client, request: Request, found: Survey, decid
         verbs.setdefault(review.kind, set()).add(review.verb)
     role = preflight.role_for(missing, user)
     return [
-        Refusal(
+        Problem(
             "rights",
             f"you ({user}) lack rights on {plural(len(verbs), 'kind')} of objects",
             f"An admin can grant them: kubectl apply -f - <<'EOF'\n{role}EOF",
@@ -279,12 +277,12 @@ async def _back_up(
         await backing_up.remember(client, found, record.backups)
     except (NotFound, Conflict, Forbidden, Refused) as error:
         message = f"a second run won't know of the backup {file}: {error.message}"
-        record.warnings.append(("backup-not-remembered", message))
+        record.warnings.append(Problem("backup-not-remembered", message))
     return taken
 
 
-def _changed(more: Collection[Ref]) -> Refusal:
-    return Refusal(
+def _changed(more: Collection[Ref]) -> Problem:
+    return Problem(
         "changed",
         f"the cluster changed since the preview: {len(more)} objects more would be deleted",
         "Run this again and look at the new preview.",
@@ -314,7 +312,7 @@ async def _manifest(request: Request, found: Survey, decided: Plan, record: Reco
         variants.append(inventory.AUTOUPDATER)
     resolved = await resolve(found.version.version or None, variants, request.sources)
     record.manifest_source = resolved.source
-    record.warnings += [(warning.code, warning.message) for warning in resolved.warnings]
+    record.warnings += resolved.warnings
     return resolved
 
 
@@ -328,7 +326,7 @@ async def _execute_or_fail(
         await _see_what_is_left(client, record, decided)
         if isinstance(error, (Unauthorized, Unreachable)):
             raise
-        record.outcome, record.error = "failed", (error.code, error.message, error.hint)
+        record.end(error)
 
 
 def _may_roll_back(request: Request, screen: Screen, record: Record) -> bool:
@@ -340,7 +338,7 @@ def _may_roll_back(request: Request, screen: Screen, record: Record) -> bool:
     if request.rollback or request.yes:
         return request.rollback
     assert record.error is not None
-    screen.note(f"It failed: {record.error[1]}")
+    screen.note(f"It failed: {record.error.message}")
     return bool(screen.ask("Put back what was deleted so far?"))
 
 
@@ -362,7 +360,7 @@ async def _roll_back(client: Client, screen: Screen, record: Record, taken: Back
         if await flow_undo.roll_back(client, [*earlier, taken], changed, screen, back):
             record.outcome, record.verification = "rolled-back", None
     except KubeError as error:
-        back.outcome, back.error = "failed", (error.code, error.message, error.hint)
+        back.end(error)
 
 
 async def _execute(
@@ -391,16 +389,14 @@ async def _execute(
         except Stopped as error:
             stopped = error
     if isinstance(stopped, Interrupted):
-        record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
-        return
+        return record.end(stopped)
     record.exit_code = None  # of a signal that came when there was nothing left to stop
     if stayed and not isinstance(stopped, GuardStopped):
         # By consent. What the guard spared was to go, and is listed as left.
         decided = record.plan = stayed_after_all(decided, stayed)
     if stopped is not None:
         await _see_what_is_left(client, record, decided)
-        record.outcome, record.error = "incomplete", (stopped.code, stopped.message, stopped.hint)
-        return
+        return record.end(stopped)
     after = await survey(client, also=frozenset(decided.going))
     record.verification = verify(after, decided)
     if record.verification.clean:
@@ -432,12 +428,12 @@ _LAST_LOOK = 20.0
 """Seconds for the look at what is left after a run that ended early."""
 
 
-def _left(verification: Verification) -> tuple[str, str, str]:
-    """Code, message and hint for what isn't clean though everything was done."""
+def _left(verification: Verification) -> Problem:
+    """What is said of what isn't clean though everything was done."""
     if verification.leftovers:
         message = "not everything that should have gone is gone"
         hint = f"Run this again; if the same objects stay, see {TROUBLESHOOTING}#leftovers."
-        return "leftovers", message, hint
+        return Problem("leftovers", message, hint)
     message = f"nothing of Glasskube is to be seen, but not everything can be read: {some(verification.unreadable)}"
     hint = f"Mend that, then look again with: kubectl glasskube purge verify. More: {TROUBLESHOOTING}#unreadable"
-    return "unreadable", message, hint
+    return Problem("unreadable", message, hint)

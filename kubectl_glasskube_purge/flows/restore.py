@@ -18,10 +18,11 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import RETRY_SECONDS, Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
-from kubectl_glasskube_purge.purge.model.events import Event, Interrupted, Limits, Stopped
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.act.claim import claimed
+from kubectl_glasskube_purge.purge.model.events import Event, Limits, Stopped
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
+from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.report import undoing
 from kubectl_glasskube_purge.undo import apply, backup, text
@@ -66,8 +67,7 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
             backups = [await _release(client, request, record)]
         entries = planning.merged(backups, request.options)
         decided = await _decide(client, entries, request, record)
-        warnings = _from_elsewhere(backups, record)
-        record.warnings += warnings
+        record.warnings += _from_elsewhere(backups, record)
         screen.preview_changes(client.connection.target, decided.plan, undoing.RESTORE, _named(request, backups))
         if request.dry_run:
             record.outcome = "dry-run"
@@ -86,12 +86,9 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
             request = replace(request, options=options)
             entries = planning.merged(backups, options)
             decided = await _decide(client, entries, request, record)
-        try:
-            async with _claimed(client, decided, screen):
-                left = None if request.limits.total is None else request.limits.total - (clock() - began)
-                await _carry_out(client, decided, replace(request.limits, left=left), screen, record)
-        except Claimed as error:
-            refused(record, Refusal(error.code, error.message, error.hint))
+        async with _claimed(client, decided, screen):
+            left = None if request.limits.total is None else request.limits.total - (clock() - began)
+            await _carry_out(client, decided, replace(request.limits, left=left), screen, record)
 
 
 async def roll_back(
@@ -147,7 +144,7 @@ async def _release(client: Client, request: RestoreRequest, record: Record) -> t
     only = request.options.only
     resolved = await resolve(request.release, [inventory.AIO], request.sources)
     record.manifest_source = resolved.source
-    record.warnings += [(warning.code, warning.message) for warning in resolved.warnings]
+    record.warnings += resolved.warnings
     if not resolved.manifests:
         raise BackupUnreadable(
             f"there is nothing to apply: the manifest of {request.release} can't be had ({resolved.source})",
@@ -165,7 +162,7 @@ async def _release(client: Client, request: RestoreRequest, record: Record) -> t
         message = (
             "there is a Flux already, so the release's own is left out; --only=flux rebuilds what is missing of it"
         )
-        record.warnings.append(("flux-exists", message))
+        record.warnings.append(Problem("flux-exists", message))
     return text.Backup(Contents(restored=entries))
 
 
@@ -181,11 +178,12 @@ def _named(request: RestoreRequest, backups: Sequence[text.Backup]) -> tuple[str
     return tuple(lines)
 
 
-def _from_elsewhere(backups: Sequence[text.Backup], record: Record) -> list[tuple[str, str]]:
+def _from_elsewhere(backups: Sequence[text.Backup], record: Record) -> list[Problem]:
     servers = {one.head.server for one in backups if one.head is not None} - {record.server}
     if not servers:
         return []
-    return [("other-cluster", f"the backup was taken from {', '.join(sorted(servers))}, and this is {record.server}")]
+    taken_from = ", ".join(sorted(servers))
+    return [Problem("other-cluster", f"the backup was taken from {taken_from}, and this is {record.server}")]
 
 
 # -- deciding and asking
@@ -234,16 +232,12 @@ async def _carry_out(client: Client, decided: Restore, limits: Limits, screen: S
 
         try:
             unready = await apply.execute(client, decided, emit=emit, limits=limits, stop=stop)
-        except Interrupted as stopped:
-            record.outcome, record.error = "interrupted", (stopped.code, stopped.message, stopped.hint)
-            return
         except Stopped as stopped:
-            record.outcome, record.error = "incomplete", (stopped.code, stopped.message, stopped.hint)
-            return
+            return record.end(stopped)
     if unready:
         record.outcome = "incomplete"
         record.verification = Verification(leftovers=unready)
-        record.error = (
+        record.error = Problem(
             "not-ready",
             "everything is put back, but not everything works",
             "Each has its reason above; kubectl describe says more. Nothing has to be restored again.",

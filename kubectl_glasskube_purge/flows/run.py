@@ -11,8 +11,9 @@ from typing import Any, Protocol
 
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags, Target, connect
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.model.events import Event
-from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal, Verb
+from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report.undoing import Words
@@ -40,18 +41,18 @@ class Screen(Protocol):
         """Says something on the way."""
 
 
-NOBODY_TO_ASK = Refusal(
+NOBODY_TO_ASK = Problem(
     "no-terminal",
     "there is no terminal to ask on",
     "Look at the plan with --dry-run, then run this with --yes.",
 )
 
 
-def refused(record: Record, *refusals: Refusal) -> None:
+def refused(record: Record, *refusals: Problem) -> None:
     """All reasons at once: whoever mends one wants to know of the others."""
     message = "; ".join(text for refusal in refusals for text in (refusal.message, *refusal.details))
     hint = " ".join(refusal.hint for refusal in refusals)
-    record.outcome, record.error = "refused", (refusals[0].code, message, hint)
+    record.outcome, record.error = "refused", Problem(refusals[0].code, message, hint)
 
 
 @contextlib.asynccontextmanager

@@ -33,6 +33,7 @@ from ruamel.yaml.events import (
 )
 
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import ProblemError
 
 from . import inventory
 
@@ -52,15 +53,15 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 
 
-class ManifestError(Exception):
-    """A manifest that isn't used: `code` for scripts, `message` what is wrong, `hint` what to do next."""
+class ManifestError(ProblemError):
+    """A manifest that isn't used."""
 
     code = "manifest"
     hint = "Leave --manifest out to use the published manifest, or use --offline to go by the built-in inventory."
+    ending = "refused"
 
     def __init__(self, source: str, what: str) -> None:
-        self.message = f"{source} {what}"
-        super().__init__(self.message)
+        super().__init__(f"{source} {what}")
         self.what = what
         """The message without its subject."""
 

@@ -31,6 +31,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
 
 from . import facts, inventory, manifest
 from .manifest import ForeignObjects, ManifestError
@@ -50,15 +51,11 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """At least two letters: `C:\\manifest.yaml` is a file."""
 
 
-class ReleaseError(Exception):
-    """No manifest to go by: `code` for scripts, `message` what is wrong, `hint` what to do next."""
+class ReleaseError(ProblemError):
+    """No manifest to go by."""
 
     code = "release"
-    hint = ""
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-        super().__init__(message)
+    ending = "refused"
 
 
 class InvalidSource(ReleaseError):
@@ -111,14 +108,6 @@ class Sources:
 
 
 @dataclass(frozen=True)
-class Notice:
-    """A warning: something the user should know, with a code for scripts."""
-
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
 class Resolved:
     """The objects to go by, and where that knowledge is from."""
 
@@ -127,7 +116,7 @@ class Resolved:
     source: str
     """For people: `downloaded`, `cache`, `file …`, `inventory (offline)`."""
     refs: tuple[Ref, ...]
-    warnings: tuple[Notice, ...]
+    warnings: tuple[Problem, ...]
     matches_inventory: bool
     """Whether these are exactly the objects that the inventory has for the version."""
     manifests: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
@@ -285,7 +274,7 @@ class _Part:
     variant: str
     source: str
     refs: tuple[Ref, ...]
-    warnings: tuple[Notice, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     manifest: bytes = b""
     """Empty where it couldn't be had."""
 
@@ -351,7 +340,7 @@ def _from_inventory(wanted: _Wanted, why: str) -> _Part:
         wanted.variant,
         f"inventory ({why})",
         inventory.objects(wanted.version, wanted.variant),
-        (Notice("manifest-from-inventory", f"going by the built-in inventory of {wanted.version}: {why}"),),
+        (Problem("manifest-from-inventory", f"going by the built-in inventory of {wanted.version}: {why}"),),
     )
 
 
@@ -361,7 +350,7 @@ def _believed(data: bytes, source: str) -> tuple[Ref, ...]:
     return refs
 
 
-def _store(wanted: _Wanted, options: Sources, data: bytes) -> Notice | None:
+def _store(wanted: _Wanted, options: Sources, data: bytes) -> Problem | None:
     """Writes a cache entry, whole or not at all. A cache that can't be written costs a download next time, no more."""
     entry = wanted.file(options)
     try:
@@ -375,7 +364,7 @@ def _store(wanted: _Wanted, options: Sources, data: bytes) -> Notice | None:
             os.unlink(temporary)
             raise
     except OSError as error:
-        return Notice("cache", f"the manifest isn't kept in {entry.parent}: {error.strerror or error}")
+        return Problem("cache", f"the manifest isn't kept in {entry.parent}: {error.strerror or error}")
     return None
 
 
@@ -386,16 +375,16 @@ def _known(version: str, variants: Iterable[str]) -> tuple[Ref, ...]:
     return tuple(dict.fromkeys(ref for variant in published for ref in inventory.objects(version, variant)))
 
 
-def _difference(version: str | None, refs: Sequence[Ref], known: Sequence[Ref]) -> Notice:
+def _difference(version: str | None, refs: Sequence[Ref], known: Sequence[Ref]) -> Problem:
     if not known:
-        return Notice(
+        return Problem(
             "manifest-unknown-version",
             f"the manifest of {version or 'an unnamed version'} isn't that of a release this plugin knows; "
             "all it names is known from other releases",
         )
     lacking = len(frozenset(known) - frozenset(refs))
     further = len(frozenset(refs) - frozenset(known))
-    return Notice(
+    return Problem(
         "manifest-differs",
         f"the manifest isn't the one known of {version}: {lacking} of {len(known)} objects aren't in it, "
         f"{further} others are",

@@ -2,26 +2,23 @@
 
 Nothing above `kube/` sees an exception of httpx, ssl or kr8s: the HTTP library
 can be exchanged, and whoever catches an error catches a meaning, not a status
-code. Every error has a `code` for scripts, a `message` of one line that says
-what is the matter, and a `hint` of one line that says what to do next.
+code.
 """
 
 from __future__ import annotations
 
+from .problem import ProblemError
 
-class KubeError(Exception):
+
+class KubeError(ProblemError):
     """The root: something between here and the API server failed."""
 
     code = "kube-error"
-    hint = ""
 
     def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+        super().__init__(message, hint=hint)
         self.status = status
         """The HTTP status, where the server answered."""
-        if hint is not None:
-            self.hint = hint
 
 
 class ConfigError(KubeError):

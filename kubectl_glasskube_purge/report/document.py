@@ -15,6 +15,7 @@ from typing import Any
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.model.plan import Consequence, Stage
 from kubectl_glasskube_purge.purge.model.record import Record, outcome_key
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
@@ -58,19 +59,23 @@ def document(record: Record) -> dict[str, Any]:
             for leftover in (record.verification.leftovers if record.verification else ())
         ],
         "unreadable": list(record.verification.unreadable) if record.verification else [],
-        "warnings": [{"code": code, "message": message} for code, message in _warnings(record)],
+        "warnings": [{"code": warning.code, "message": warning.message} for warning in _warnings(record)],
     }
     if record.error is not None:
-        code, message, hint = record.error
-        report["error"] = {"code": code, "message": message, "hint": hint}
+        report["error"] = error(record.error)
     if record.rollback is not None:
         back = document(record.rollback)
         report["rollback"] = {name: back[name] for name in ("outcome", "stages", "error") if name in back}
     return report
 
 
-def _warnings(record: Record) -> Iterable[tuple[str, str]]:
-    planned = [(warning.code, warning.message) for warning in record.plan.warnings] if record.plan else []
+def error(problem: Problem) -> dict[str, str]:
+    """The field `error` of a document."""
+    return {"code": problem.code, "message": problem.message, "hint": problem.hint}
+
+
+def _warnings(record: Record) -> Iterable[Problem]:
+    planned = record.plan.warnings if record.plan else ()
     return dict.fromkeys([*planned, *record.warnings])
 
 

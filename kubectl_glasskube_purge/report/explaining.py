@@ -13,7 +13,7 @@ from rich.console import Group, RenderableType
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
 from kubectl_glasskube_purge.purge.model.record import Record
 
-from .document import API_VERSION, as_yaml
+from .document import API_VERSION, as_yaml, error
 from .layout import Heading, Paragraph, console, text
 
 _VERDICTS = {
@@ -53,8 +53,7 @@ def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
             "refusals": list(answer.refusals),
         }
     if record.error is not None:
-        code, message, hint = record.error
-        made["error"] = {"code": code, "message": message, "hint": hint}
+        made["error"] = error(record.error)
     return made
 
 

@@ -11,13 +11,14 @@ from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
 
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
 from kubectl_glasskube_purge.purge.model.record import Record
 
 from .layout import Columns, Heading, Labelled, Paragraph, text
 from .names import seconds
-from .preview import by_kind, columns, kept_rows, tilde
+from .preview import by_kind, columns, kept_rows, tilde, warned
 
 _SHOWN = 20
 """Leftovers that are named where not all are asked for."""
@@ -68,11 +69,9 @@ def _clean(record: Record) -> Iterator[RenderableType]:
 
 
 def _dry_run(record: Record) -> Iterator[RenderableType]:
-    for code, message in record.warnings:
-        if code == "server-refuses-yet":
-            yield Paragraph(text(message), following="  ")
-        else:
-            yield Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
+    for warning in record.warnings:
+        expected = warning.code == "server-refuses-yet"
+        yield Paragraph(text(warning.message), following="  ") if expected else warned(warning.message)
     yield text("Dry run: nothing was changed.")
 
 
@@ -96,24 +95,24 @@ def _facts(lines: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:
 
 def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     code = f"(exit {record.exit})"
-    _, message, hint = record.error or ("", "", "")
+    error = record.error or Problem("", "")
     leftovers = record.verification.leftovers if record.verification else ()
     if record.outcome == "refused":
-        yield text(f"Refused, nothing was changed {code}: {message}", "bold red")
+        yield text(f"Refused, nothing was changed {code}: {error.message}", "bold red")
     elif record.outcome == "incomplete":
         are_left = f"{plural(len(leftovers), 'object')} {'is' if len(leftovers) == 1 else 'are'} left"
         yield text(f"Not finished: {are_left if leftovers else 'not verified'} {code}.", "bold red")
-        if message:
-            yield text(message)
+        if error.message:
+            yield text(error.message)
     elif record.outcome == "interrupted":
-        yield text(f"Interrupted {code}: {message}.", "bold yellow")
+        yield text(f"Interrupted {code}: {error.message}.", "bold yellow")
     else:
-        yield text(f"Failed {code}: {message}", "bold red")
+        yield text(f"Failed {code}: {error.message}", "bold red")
     yield from _rollback(record)
     yield from _left(record, wide=wide)
-    if hint:
-        said = text(f"Next: {hint}")
-        if "\n" in hint:  # to be copied as it stands: a line that was broken here would be another one
+    if error.hint:
+        said = text(f"Next: {error.hint}")
+        if "\n" in error.hint:  # to be copied as it stands: a line that was broken here would be another one
             said.no_wrap, said.overflow = True, "ignore"
         yield said
     yield from _facts(_way_back(record))
@@ -125,7 +124,7 @@ def _rollback(record: Record) -> Iterator[RenderableType]:
     if record.outcome == "rolled-back":
         yield text("What was deleted has been put back, and works.", "bold green")
     else:
-        why = record.rollback.error[1] if record.rollback.error else "it didn't finish"
+        why = record.rollback.error.message if record.rollback.error else "it didn't finish"
         yield text(f"Putting back what was deleted failed, too: {why}", "bold red")
 
 

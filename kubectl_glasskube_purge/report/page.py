@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import ProblemError
 from kubectl_glasskube_purge.kube.wording import plural, some
 
 from . import graph, reading, timeline
@@ -54,8 +55,10 @@ _COMPLETE = "clean"
 """The outcome of which it is known that what was to go has gone; any other may have ended before it came to that."""
 
 
-class PageError(Exception):
+class PageError(ProblemError):
     """The page can't be written where it was asked for."""
+
+    ending = "usage"
 
 
 def render(document: Mapping[str, Any]) -> str:

@@ -14,7 +14,8 @@ from typing import TextIO
 from rich.text import Text
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.model.events import Event, Notice, ObjectDone, StageStarted, Waiting
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone, StageStarted, Waiting
 from kubectl_glasskube_purge.purge.model.plan import Plan, Stage, Verb
 
 from .layout import console, is_drawn, text, wrapped
@@ -79,7 +80,7 @@ class Progress:
 
     def take(self, event: Event) -> None:
         """Shows what an event says."""
-        if isinstance(event, Notice):
+        if isinstance(event, Problem):
             self._say(text(f"Note: {event.message}", "yellow"))
             return
         stage = self._stages[event.stage]

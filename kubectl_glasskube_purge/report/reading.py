@@ -13,10 +13,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from typing import Any, get_args
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.model.record import EXIT_CODE_OF
+from kubectl_glasskube_purge.kube.problem import ProblemError
+from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, Outcome
 
 from .document import API_VERSION
 from .names import printable
@@ -25,7 +26,7 @@ _MOST = 1_000_000_000
 """Seconds of more than thirty years: no run, only somebody's joke."""
 
 
-class NotAReport(Exception):
+class NotAReport(ProblemError):
     """The text is no report document, or one of another version. The message says where it is wrong."""
 
 
@@ -153,7 +154,7 @@ def read(document: Any) -> Report:
         raise NotAReport(f"kind: {root.text('kind') or 'none'}; pages are drawn of a PurgeReport")
     if root.text("apiVersion") != API_VERSION:
         raise NotAReport(f"apiVersion: {root.text('apiVersion') or 'none'}; this version reads {API_VERSION}")
-    if root.text("outcome") not in EXIT_CODE_OF:
+    if root.text("outcome") not in get_args(Outcome):
         raise NotAReport(f"outcome: {root.text('outcome') or 'none'} is not known to this version")
     glasskube, flux, backup = root.object("glasskube"), root.object("flux"), root.object("backup")
     report = Report(

@@ -93,10 +93,10 @@ def end(record: Record) -> Group:
     if record.outcome in ("done", "nothing-to-do"):
         return Group(*_good_end(record))
     if record.outcome == "incomplete" and record.error is not None:
-        parts: list[RenderableType] = [text(f"Not finished (exit {record.exit}): {record.error[1]}", "bold red")]
+        parts: list[RenderableType] = [text(f"Not finished (exit {record.exit}): {record.error.message}", "bold red")]
         leftovers = record.verification.leftovers if record.verification else ()
         parts.append(columns((leftover.ref.display, leftover.why) for leftover in leftovers))
-        parts.append(text(f"Next: {record.error[2]}"))
+        parts.append(text(f"Next: {record.error.hint}"))
         return Group(*parts)
     return human.end(record)
 

@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from kubectl_glasskube_purge.kube.problem import ProblemError
 
 
-class UndoError(Exception):
-    """The root. `code` is for scripts, `message` says what is wrong, `hint` what to do next."""
+class UndoError(ProblemError):
+    """The root."""
 
     code = "undo"
-    hint = ""
-    outcome: ClassVar[Literal["failed", "refused"]] = "failed"
-
-    def __init__(self, message: str, *, hint: str | None = None) -> None:
-        super().__init__(message)
-        self.message = message
-        if hint is not None:
-            self.hint = hint
 
 
 class BackupExists(UndoError):
@@ -24,7 +16,7 @@ class BackupExists(UndoError):
 
     code = "backup-exists"
     hint = "Name another file with --backup."
-    outcome = "refused"
+    ending = "refused"
 
 
 class BackupImpossible(UndoError):
@@ -32,7 +24,7 @@ class BackupImpossible(UndoError):
 
     code = "backup-impossible"
     hint = "Get the rights to read them, or give up the way back with --no-backup."
-    outcome = "refused"
+    ending = "refused"
 
 
 class BackupFailed(UndoError):
@@ -47,7 +39,7 @@ class BackupUnreadable(UndoError):
 
     code = "backup-unreadable"
     hint = "Check the file's name; a backup ends with a line that says so."
-    outcome = "refused"
+    ending = "refused"
 
 
 class NothingSelected(UndoError):
@@ -55,4 +47,4 @@ class NothingSelected(UndoError):
 
     code = "nothing-selected"
     hint = "--only takes flux, controllers, packages, or an object as KIND/NAME or KIND/NAMESPACE/NAME."
-    outcome = "refused"
+    ending = "refused"

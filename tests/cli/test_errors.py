@@ -22,6 +22,7 @@ from kubectl_glasskube_purge.cli.binding import Common
 from kubectl_glasskube_purge.cli.choices import Output
 from kubectl_glasskube_purge.glasskube.manifest import ManifestError
 from kubectl_glasskube_purge.kube.errors import ConfigError
+from kubectl_glasskube_purge.purge.model.outcome import ended
 from kubectl_glasskube_purge.report import document, stream
 from kubectl_glasskube_purge.undo.errors import BackupExists
 from tests.cluster.pki import Authority
@@ -248,18 +249,18 @@ def test_the_help_that_is_named_is_the_commands(setup: Setup) -> None:
     ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else None,
 )
 def test_an_error_becomes_an_outcome(error: BaseException, outcome: str, code: str | None, says: str) -> None:
-    made, (made_code, message, hint) = running.failure(error)
-    assert made == outcome
-    assert code in (None, made_code)
-    assert says in message
-    assert "\n" not in message
-    assert hint
-    assert TOKEN not in message + hint
+    ending, problem = ended(error)
+    assert ending == outcome
+    assert code in (None, problem.code)
+    assert says in problem.message
+    assert "\n" not in problem.message
+    assert problem.hint
+    assert TOKEN not in problem.message + problem.hint
 
 
 def test_an_error_in_a_group_is_the_one_error_in_it() -> None:
     group = type("Group", (Exception,), {"exceptions": (ConfigError("inner"),)})("outer")
-    assert running.failure(group)[1][1] == "inner"
+    assert ended(group)[1].message == "inner"
 
 
 def test_an_unforeseen_error_is_said_calmly(

@@ -21,6 +21,7 @@ from kubectl_glasskube_purge.cli import running
 from kubectl_glasskube_purge.cli.binding import Common
 from kubectl_glasskube_purge.cli.choices import Output
 from kubectl_glasskube_purge.flows.run import stoppable
+from kubectl_glasskube_purge.kube.problem import Problem
 
 async def work(screen, record):
     {work}
@@ -101,7 +102,7 @@ with stoppable(record) as stop:
     await stop.wait()
     print('stopping', file=sys.stderr, flush=True)
     {then}
-    record.outcome, record.error = 'interrupted', ('interrupted', 'stopped on request', 'Run this again.')
+    record.outcome, record.error = 'interrupted', Problem('interrupted', 'stopped on request', 'Run this again.')
 """
 
 

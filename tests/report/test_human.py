@@ -10,6 +10,7 @@ import pytest
 from rich.console import RenderableType
 
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
 from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
 from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
@@ -180,7 +181,7 @@ def test_a_bad_end_says_what_is_the_matter_and_what_to_do(outcome: str, says: st
         Leftover(Ref("", "Namespace", "", "shop-db"), JUST_EXISTS),
     )
     verification = Verification(left, ()) if outcome == "incomplete" else None
-    error = ("code", "what is the matter", "Do this.")
+    error = Problem("code", "what is the matter", "Do this.")
     made = record(cluster(*NAMES), outcome=outcome, error=error, verification=verification)
     said = drawn(human.end(made))
     assert said.startswith(says)

@@ -11,14 +11,14 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jsonschema
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kubectl_glasskube_purge.purge.model.record import EXIT_CODE_OF
+from kubectl_glasskube_purge.purge.model.outcome import Outcome
 from kubectl_glasskube_purge.report import document, page
 from tests.report.html import Page
 
@@ -178,7 +178,7 @@ def test_the_result_is_what_one_reads_first(make: Callable[[], samples.Document]
     assert parsed.all("section")[0].attributes["id"] == first
 
 
-@pytest.mark.parametrize("outcome", EXIT_CODE_OF)
+@pytest.mark.parametrize("outcome", get_args(Outcome))
 def test_every_outcome_has_a_page(outcome: str) -> None:
     for base in (samples.stuck(), samples.empty()):
         parsed = drawn({**base, "outcome": outcome})

@@ -6,29 +6,23 @@ import sys
 from pathlib import Path
 
 from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.running import say_error
 from kubectl_glasskube_purge.report import page
 
 
 def run(*, common: Common, file: Path, report: Path | None = None) -> int:
-    """Draws the page of a report: to stdout, or into the file that --report names."""
+    """Draws the page of a report: to stdout, or into the file that --report names. Raises `PageError`, `NotAReport`."""
+    if report is not None:
+        page.check_writable(report)
+    elif sys.stdout.isatty():
+        raise page.PageError("a page is for a browser; name a file with --report FILE.html")
     try:
-        if report is not None:
-            page.check_writable(report)
-        elif sys.stdout.isatty():
-            raise page.PageError("a page is for a browser; name a file with --report FILE.html")
         html = page.render_text(sys.stdin.read() if str(file) == "-" else file.read_text("utf-8"))
-        if report is None:
-            sys.stdout.write(html)
-        else:
-            page.write(report, html)
-    except page.PageError as error:
-        say_error(str(error))
-        return 2
     except page.NotAReport as error:
-        say_error(f"{file} is no report: {error}")
-        return 1
+        raise page.NotAReport(f"{file} is no report: {error}") from error
     except (OSError, UnicodeDecodeError) as error:
-        say_error(f"{file} can't be read: {getattr(error, 'strerror', None) or error}")
-        return 1
+        raise page.NotAReport(f"{file} can't be read: {getattr(error, 'strerror', None) or error}") from error
+    if report is None:
+        sys.stdout.write(html)
+    else:
+        page.write(report, html)
     return 0

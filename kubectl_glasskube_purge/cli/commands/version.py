@@ -12,7 +12,7 @@ from kubectl_glasskube_purge.cli.binding import Common
 from kubectl_glasskube_purge.cli.choices import Output
 from kubectl_glasskube_purge.flows import purge as flow
 from kubectl_glasskube_purge.purge.model.record import Record
-from kubectl_glasskube_purge.report.document import as_yaml
+from kubectl_glasskube_purge.report.document import as_yaml, error
 
 
 def run(*, common: Common, output: Output = Output.human, client: bool = False) -> int:
@@ -28,8 +28,7 @@ def run(*, common: Common, output: Output = Output.human, client: bool = False) 
             found = record.survey.version
             versions |= {"glasskubeVersion": found.version, "detectedBy": found.detected_by}
         if record.error is not None:
-            code, message, hint = record.error
-            versions["error"] = {"code": code, "message": message, "hint": hint}
+            versions["error"] = error(record.error)
         _write(versions, output)
 
     show = running.Show(output, common, result=result)

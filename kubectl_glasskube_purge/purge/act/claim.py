@@ -39,6 +39,7 @@ class Claimed(errors.Conflict):
     """Another purge is at work on this cluster."""
 
     code = "claimed"
+    ending = "refused"
     hint = "Wait for it to end, or end it, then run this again."
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Ending, Problem, ProblemError
 
 ObjectOutcome = Literal[
     "planned", "deleted", "absent", "kept", "detached", "handed-over", "applied", "failed", "pending"
@@ -73,25 +74,19 @@ class StageFinished:
     complete: bool
 
 
-@dataclass(frozen=True)
-class Notice:
-    """Something that happened and wasn't in the plan, e.g. a webhook configuration deleted earlier than planned."""
-
-    code: str
-    message: str
-
+Notice = Problem
+"""Something that happened and wasn't in the plan, e.g. a webhook configuration deleted earlier than planned."""
 
 Event = StageStarted | ObjectDone | Waiting | StageFinished | Notice
 
 
-class Stopped(Exception):
-    """The run ends before its plan does. `code` is for scripts, `hint` says what to do next."""
+class Stopped(ProblemError):
+    """The run ends before its plan does, each time for a reason with a code of its own."""
+
+    ending: Ending = "incomplete"
 
     def __init__(self, code: str, message: str, hint: str) -> None:
-        super().__init__(message)
-        self.code = code
-        self.message = message
-        self.hint = hint
+        super().__init__(message, code=code, hint=hint)
 
 
 class GuardStopped(Stopped):
@@ -108,6 +103,8 @@ class NotDeleted(Stopped):
 
 class Interrupted(Stopped):
     """The user asked to stop."""
+
+    ending = "interrupted"
 
 
 NO_LIMITS = Limits()

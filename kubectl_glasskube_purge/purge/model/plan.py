@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Literal
 
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 
 Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
 KeepChoice = Literal["", "auto", "flux", "helm"]
@@ -112,22 +113,11 @@ class Lost:
     """For people, e.g. `20Gi  gp3, reclaim policy Delete`."""
 
 
-@dataclass(frozen=True)
-class Warning:
-    """Something the user should know, with a code for scripts."""
+Warning = Problem
+"""Something the user should know."""
 
-    code: str
-    message: str
-
-
-@dataclass(frozen=True)
-class Refusal:
-    """Why nothing will be done, and what the user can do about it."""
-
-    code: str
-    message: str
-    hint: str
-    details: tuple[str, ...] = ()
+Refusal = Problem
+"""Why nothing will be done, and what the user can do about it."""
 
 
 @dataclass(frozen=True)

@@ -3,46 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 
 from . import events
+from .outcome import EXIT_CODE_OF, Outcome, ended
 from .plan import Action, Plan
 from .survey import Survey
 
 Kind = Literal["PurgeReport", "RestoreReport", "LabelReport"]
-
-Outcome = Literal[
-    "clean",
-    "done",
-    "nothing-to-do",
-    "dry-run",
-    "failed",
-    "refused",
-    "declined",
-    "incomplete",
-    "interrupted",
-    "rolled-back",
-]
-"""`clean` is a purge that was verified, `done` a restore or a labelling that is complete."""
-
-EXIT_CODE_OF: Mapping[str, int] = {
-    "clean": 0,
-    "done": 0,
-    "nothing-to-do": 0,
-    "dry-run": 0,
-    "failed": 1,
-    "refused": 3,
-    "declined": 4,
-    "incomplete": 5,
-    "rolled-back": 1,
-    "interrupted": 130,
-}
-"""2 is a usage error, and has no report; SIGTERM makes 143 of `interrupted`."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +56,7 @@ class Record:
     manifest_source: str = ""
     backups: list[str] = field(default_factory=list)
     """Files that hold what this run and those before it deleted, oldest first."""
-    warnings: list[tuple[str, str]] = field(default_factory=list)
+    warnings: list[Problem] = field(default_factory=list)
     outcomes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """As `_key` makes it → outcome and message."""
     followed: dict[str, list[events.ObjectDone]] = field(default_factory=dict)
@@ -100,8 +73,7 @@ class Record:
     verification: Verification | None = None
     outcome: Outcome = "failed"
     exit_code: int | None = None
-    error: tuple[str, str, str] | None = None
-    """Code, message and hint."""
+    error: Problem | None = None
     seconds: float = 0.0
     _named: tuple[Plan | None, frozenset[Ref]] = (None, frozenset())
     """What the plan names, so that not every event has to ask it anew."""
@@ -122,8 +94,13 @@ class Record:
             self.stage_seconds[event.stage] = event.seconds
             if event.complete:
                 self.stages_over.add(event.stage)
-        elif isinstance(event, events.Notice):
-            self.warnings.append((event.code, event.message))
+        elif isinstance(event, Problem):
+            self.warnings.append(event)
+
+    def end(self, error: BaseException) -> None:
+        """Ends by an error."""
+        ending, self.error = ended(error)
+        self.outcome = "failed" if ending == "usage" else ending
 
     def done(self, action: Action) -> bool:
         """Whether anything is known to have become of an action."""

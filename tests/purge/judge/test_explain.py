@@ -12,6 +12,7 @@ import pytest
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.client import Discovery, Resource
 from kubectl_glasskube_purge.kube.objects import Owner, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, Verdict, explain
 from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
 from kubectl_glasskube_purge.purge.model.record import Record
@@ -158,7 +159,7 @@ def test_a_script_gets_what_the_schema_says() -> None:
         verdicts.add(answer["verdict"])
     validator.validate(explaining.document(of("apps", "Deployment", "postgres", "shop"), made))
     assert "deleted" in verdicts
-    made.error = ("not-found", "there is none", "")
+    made.error = Problem("not-found", "there is none", "")
     validator.validate(explaining.document(None, made))
     assert list(validator.iter_errors({"apiVersion": "glasskube-purge/v1", "kind": "Explanation", "context": ""}))
     said = {one["const"] for one in explaining.schema()["properties"]["verdict"]["oneOf"]}
