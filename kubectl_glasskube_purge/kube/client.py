@@ -690,8 +690,7 @@ class Client:
                             path,
                             params=params,
                             headers=headers,
-                            json=json,
-                            content=content,
+                            body=json if content is None else content,
                             timeout=REQUEST_SECONDS,
                         )
                     return _document(response)

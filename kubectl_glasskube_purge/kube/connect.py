@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -21,7 +21,6 @@ import anyio
 
 from kubectl_glasskube_purge.kube.config.client_config import (
     ClientConfig,
-    Cluster,
     Flags,
     Impersonation,
     Target,
@@ -30,7 +29,7 @@ from kubectl_glasskube_purge.kube.config.client_config import (
 )
 from kubectl_glasskube_purge.kube.transport.credentials import Credentials, Identity
 
-from .transport import request_log, transport_errors
+from .transport import failures, request_log
 
 if TYPE_CHECKING:
     import httpx
@@ -86,12 +85,12 @@ class Connection:
         *,
         params: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
-        json: Any = None,
-        content: bytes | str | None = None,
+        body: Any = None,
         timeout: float | None = None,  # noqa: ASYNC109 - --request-timeout has to be able to replace it
     ) -> httpx.Response:
         """One request; returns the response with its body read, whatever its status.
 
+        Bytes are sent as the `body` as they are, anything else as JSON, None as no body.
         `timeout` limits, in seconds, the whole of it; `--request-timeout`, where it
         was given, stands in its place. A 401 is returned only after credentials
         were renewed, or where there are no others.
@@ -100,7 +99,7 @@ class Connection:
         comes, and `ConfigError` where credentials can't be renewed.
         """
         limit = timeout if self._request_timeout is None else self._request_timeout or None
-        options = {"params": params, "json": json, "content": content}
+        options = {"params": params, "content" if isinstance(body, bytes) else "json": body}
         async with self._send(method, path, headers, limit, SILENCE_SECONDS, options) as response:
             await response.aread()
             request_log.bodies(response)
@@ -146,7 +145,7 @@ class Connection:
         for attempt in (1, 2):
             session = await self._session(identity)
             started = time.perf_counter()
-            with session.in_use(), _failures(self._cluster, silence), anyio.move_on_after(limit) as scope:
+            with failures.translated(self._cluster, silence), anyio.move_on_after(limit) as scope:
                 async with session.call(method, path, identity, headers=sent, silence=silence, **options) as response:
                     request_log.response(response, time.perf_counter() - started)
                     if response.status_code != 401 or attempt == 2:
@@ -154,7 +153,7 @@ class Connection:
                         return
                     await response.aread()
             if scope.cancelled_caught:
-                raise transport_errors.timed_out(self._cluster, limit)
+                raise failures.timed_out(self._cluster, limit)
             # Outside the limit of time: renewing may mean that somebody logs in by hand.
             renewed = await self._credentials.after_refusal(identity)
             if renewed == identity:
@@ -176,21 +175,6 @@ class Connection:
             if session.idle:
                 await session.close()
         return made
-
-
-@contextlib.contextmanager
-def _failures(cluster: Cluster, silence: float | None) -> Iterator[None]:
-    """Raises the project's own errors for those of httpx; any other error passes."""
-    import httpx
-    from kr8s import APITimeoutError
-
-    try:
-        yield
-    except (APITimeoutError, httpx.TimeoutException) as error:
-        connecting = isinstance(error.__cause__ or error, httpx.ConnectTimeout)
-        raise transport_errors.timed_out(cluster, None if connecting else silence) from None
-    except httpx.RequestError as error:
-        raise transport_errors.translate(error, cluster) from None
 
 
 def _headers(impersonation: Impersonation) -> list[tuple[bytes, bytes]]:

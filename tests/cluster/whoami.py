@@ -91,11 +91,11 @@ async def _review(connection: Connection) -> httpx.Response:
     """
     for _ in range(20):
         try:
-            return await connection.request("POST", PATH, json=REVIEW)
+            return await connection.request("POST", PATH, body=REVIEW)
         except Unreachable as error:
             if not error.message.endswith(os.strerror(errno.ECONNRESET).lower()):
                 raise
-    return await connection.request("POST", PATH, json=REVIEW)
+    return await connection.request("POST", PATH, body=REVIEW)
 
 
 if __name__ == "__main__":

@@ -83,9 +83,9 @@ async def test_a_request_goes_out_as_it_was_meant(api: FakeApi, kubeconfig: Kube
             "/apis/apps/v1/namespaces/a%2Fb/deployments/x",
             params={"dryRun": "All"},
             headers={"Content-Type": "application/json-patch+json"},
-            content=b"[]",
+            body=b"[]",
         )
-        await connection.request("DELETE", "/api/v1/pods", json={"dryRun": ["All"]})
+        await connection.request("DELETE", "/api/v1/pods", body={"dryRun": ["All"]})
 
     assert (response.status_code, response.json()) == (201, {"kind": "Status"})
     patch, delete = api.seen

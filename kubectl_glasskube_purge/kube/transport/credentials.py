@@ -156,15 +156,9 @@ def _certificate(user: User) -> ClientCertificate | None:
     if not user.client_certificate and not user.client_certificate_data:
         return None
     return ClientCertificate(
-        _data_or_file(user, "client-cert", user.client_certificate_data, user.client_certificate),
-        _data_or_file(user, "client-key", user.client_key_data, user.client_key),
+        tls.embedded("client-cert", user.client_certificate_data, user.client_certificate, user.name),
+        tls.embedded("client-key", user.client_key_data, user.client_key, user.name),
     )
-
-
-def _data_or_file(user: User, field_name: str, data: str, path: str) -> bytes:
-    if data:
-        return tls.decode(data, f"{field_name}-data")
-    return tls.read(path, f"unable to read {field_name} {path} for {user.name} due to ")
 
 
 def _bearer(token: str) -> str:

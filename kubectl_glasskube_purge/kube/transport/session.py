@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Generator, Iterator, Sequence
+from collections.abc import AsyncIterator, Generator, Sequence
 from typing import Any
 
 import httpx
@@ -49,15 +49,6 @@ class Session:
         """Whether no request is under way."""
         return self._requests == 0
 
-    @contextlib.contextmanager
-    def in_use(self) -> Iterator[None]:
-        """Marks one request as under way."""
-        self._requests += 1
-        try:
-            yield
-        finally:
-            self._requests -= 1
-
     @contextlib.asynccontextmanager
     async def call(
         self,
@@ -73,20 +64,24 @@ class Session:
 
         `silence` is how long the server may say nothing, in seconds; None for ever.
         """
-        async with self._api.call_api(
-            method,
-            version="",
-            base=path,
-            raise_for_status=False,
-            stream=True,
-            auth=_Authorization(identity),
-            headers=headers,
-            # Redirected, a DELETE would become a GET, and its 200 look like success.
-            follow_redirects=method == "GET",
-            timeout=httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None),
-            **options,
-        ) as response:
-            yield response
+        self._requests += 1
+        try:
+            async with self._api.call_api(
+                method,
+                version="",
+                base=path,
+                raise_for_status=False,
+                stream=True,
+                auth=_Authorization(identity),
+                headers=headers,
+                # Redirected, a DELETE would become a GET, and its 200 look like success.
+                follow_redirects=method == "GET",
+                timeout=httpx.Timeout(silence, connect=CONNECT_SECONDS, pool=None),
+                **options,
+            ) as response:
+                yield response
+        finally:
+            self._requests -= 1
 
     async def close(self) -> None:
         """Closes all connections."""

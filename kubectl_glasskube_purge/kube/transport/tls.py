@@ -61,20 +61,21 @@ def context(cluster: Cluster, certificate: ClientCertificate | None) -> ssl.SSLC
 
 def authority(cluster: Cluster) -> bytes:
     """The cluster's CA bundle, PEM; empty where the system's CAs are meant. Raises `ConfigError`."""
-    if cluster.certificate_authority_data:
-        return decode(cluster.certificate_authority_data, "certificate-authority-data")
-    if cluster.certificate_authority:
-        path = cluster.certificate_authority
-        return read(path, f"unable to read certificate-authority {path} for {cluster.name} due to ")
-    return b""
+    data, path = cluster.certificate_authority_data, cluster.certificate_authority
+    return embedded("certificate-authority", data, path, cluster.name) if data or path else b""
 
 
-def decode(data: str, name: str) -> bytes:
-    """The bytes of a kubeconfig's `*-data` field. Raises `ConfigError` where they aren't Base64."""
+def embedded(name: str, data: str, path: str, owner: str) -> bytes:
+    """What a kubeconfig has either in Base64, in the field `name`-data, or in the file that `name` names.
+
+    Raises `ConfigError` if it isn't Base64, or can't be read.
+    """
+    if not data:
+        return read(path, f"unable to read {name} {path} for {owner} due to ")
     try:
         return base64.b64decode("".join(data.split()), validate=True)
     except (binascii.Error, ValueError):
-        raise ConfigError(f"{name}: illegal base64 data") from None
+        raise ConfigError(f"{name}-data: illegal base64 data") from None
 
 
 def read(path: str, problem: str = "") -> bytes:

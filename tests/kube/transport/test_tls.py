@@ -103,8 +103,8 @@ def test_killed_while_a_key_is_on_disk_nothing_usable_is_left(authority: Authori
     program = textwrap.dedent("""
         import os, signal, ssl, sys, tempfile
         from pathlib import Path
-        from kubectl_glasskube_purge.kube import tls
-        from kubectl_glasskube_purge.kube.client_config import Cluster
+        from kubectl_glasskube_purge.kube.transport import tls
+        from kubectl_glasskube_purge.kube.config.client_config import Cluster
         tempfile.tempdir = sys.argv[1]
         if hasattr(os, "memfd_create"):
             del os.memfd_create
@@ -186,4 +186,4 @@ def test_a_ca_that_is_none_is_refused(tmp_path: Path) -> None:
 
 
 def test_data_may_be_wrapped_over_several_lines() -> None:
-    assert tls.decode("Q0\nE=\n", "client-key-data") == b"CA"
+    assert tls.embedded("client-key", "Q0\nE=\n", "", "me") == b"CA"

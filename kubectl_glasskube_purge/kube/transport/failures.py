@@ -7,10 +7,12 @@ can't hold a credential.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
 import ssl
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kubectl_glasskube_purge.kube.config.client_config import Cluster
@@ -22,6 +24,9 @@ from kubectl_glasskube_purge.kube.errors import (
     Unreachable,
 )
 
+if TYPE_CHECKING:
+    import httpx
+
 # OpenSSL's X509_V_ERR_…
 _NOT_YET_VALID = 9
 _EXPIRED = 10
@@ -31,8 +36,34 @@ _WRONG_NAME = frozenset({62, 64})
 _CLIENT_REFUSED = ("ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "ALERT_UNKNOWN_CA", "ALERT_ACCESS_DENIED")
 
 
-def translate(error: BaseException, cluster: Cluster) -> KubeError:
-    """The project's error for a failure of the transport to a cluster's server."""
+@contextlib.contextmanager
+def translated(cluster: Cluster, silence: float | None) -> Iterator[None]:
+    """Raises the project's own errors for those of httpx; any other error passes.
+
+    `silence` is how long the server may say nothing, in seconds; None for ever.
+    """
+    import httpx
+    from kr8s import APITimeoutError
+
+    try:
+        yield
+    except (APITimeoutError, httpx.TimeoutException) as error:
+        connecting = isinstance(error.__cause__ or error, httpx.ConnectTimeout)
+        raise timed_out(cluster, None if connecting else silence) from None
+    except httpx.RequestError as error:
+        raise _error(error, cluster) from None
+
+
+def timed_out(cluster: Cluster, seconds: float | None) -> KubeError:
+    """The project's error for an answer that didn't come in time."""
+    within = f" within {seconds:g} s" if seconds else " in time"
+    return Unreachable(
+        f"the server {_host(cluster.server)} didn't answer{within}",
+        hint="Check that it is up, or pass a longer --request-timeout.",
+    )
+
+
+def _error(error: httpx.RequestError, cluster: Cluster) -> KubeError:
     server = cluster.server
     causes = list(_causes(error))
     for cause in causes:
@@ -51,15 +82,6 @@ def translate(error: BaseException, cluster: Cluster) -> KubeError:
     if name == "ProxyError":
         return Unreachable(f"the proxy refused to connect: {error}", hint="Check proxy-url, or HTTPS_PROXY.")
     return Unreachable(f"the connection to the server {_host(server)} broke: {_phrase(name)}")
-
-
-def timed_out(cluster: Cluster, seconds: float | None) -> KubeError:
-    """The project's error for an answer that didn't come in time."""
-    within = f" within {seconds:g} s" if seconds else " in time"
-    return Unreachable(
-        f"the server {_host(cluster.server)} didn't answer{within}",
-        hint="Check that it is up, or pass a longer --request-timeout.",
-    )
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
