@@ -6,10 +6,11 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.glasskube import inventory
-from kubectl_glasskube_purge.kube.client import Client, Resource
+from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.errors import NotFound
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, explain
 from kubectl_glasskube_purge.purge.judge.plan import plan

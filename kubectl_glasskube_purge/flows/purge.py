@@ -30,6 +30,7 @@ from kubectl_glasskube_purge.kube.errors import (
 )
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.reviews import who_am_i
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.act import execute as executing
 from kubectl_glasskube_purge.purge.act.claim import claimed
@@ -211,7 +212,7 @@ async def _missing_rights(client: Client, request: Request, found: Survey, decid
     if not missing:
         return []
     try:
-        user = await client.who_am_i()
+        user = await who_am_i(client)
     except KubeError:
         user = "<the user>"
     verbs: dict[str, set[str]] = {}

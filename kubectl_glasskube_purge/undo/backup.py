@@ -23,7 +23,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from kubectl_glasskube_purge import __version__
-from kubectl_glasskube_purge.kube import errors
+from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -273,10 +273,10 @@ async def remember(client: Client, survey: Survey, files: Sequence[str]) -> None
     """Notes the files on Glasskube's namespace, where there is one. Raises `KubeError`."""
     namespace = survey.namespace
     if namespace is not None:
-        await client.annotate(namespace.ref, uid=namespace.uid, key=ANNOTATION, value=json.dumps(list(files)))
+        await edits.annotate(client, namespace.ref, uid=namespace.uid, key=ANNOTATION, value=json.dumps(list(files)))
 
 
 async def forget(client: Client, namespace: Found) -> None:
     """Takes what a purge noted off a namespace: it was put back. Raises `KubeError`."""
     for key in _NOTES & namespace.annotations.keys():
-        await client.remove_annotation(namespace.ref, uid=namespace.uid, key=key)
+        await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=key)

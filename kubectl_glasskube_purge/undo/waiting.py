@@ -7,8 +7,10 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.kube import errors
-from kubectl_glasskube_purge.kube.client import Change, Client, Resource
+from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
+from kubectl_glasskube_purge.kube.watches import Change, watch
 from kubectl_glasskube_purge.purge.model.events import Event, Interrupted, Limits, TimedOut, Waiting
 
 EXPLAIN_AFTER = 3.0
@@ -117,7 +119,7 @@ class Wait:
             listing = await self.run.client.list(self.resource, namespace=self.namespace, whole=True, keep=self._ours)
             self._replace(listing.items)
             version = listing.resource_version
-            async for change in self.run.client.watch(self.resource, version, namespace=self.namespace, whole=True):
+            async for change in watch(self.run.client, self.resource, version, namespace=self.namespace, whole=True):
                 self._take(change)
         except errors.NotFound:
             self._replace(())  # the kind is gone, and all of it

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from kubectl_glasskube_purge.kube import retries
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.connect import Flags, connect
+from kubectl_glasskube_purge.kube.discovery import Discovery
 from tests.cluster.pki import Authority
+from tests.kube.scripted import CONFIG_MAPS, DEFINITIONS, Server
 from tests.kube.servers import FakeApi, fake_api
 
 Kubeconfig = Callable[..., Path]
@@ -76,3 +82,22 @@ def kubeconfig(api: FakeApi, ca_file: Path, tmp_path: Path) -> Kubeconfig:
         return path
 
     return write
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[Server]:
+    running = Server()
+    listening = await asyncio.start_server(running.serve, "127.0.0.1", 0)
+    running.port = listening.sockets[0].getsockname()[1]
+    yield running
+    listening.close()
+
+
+@pytest.fixture
+async def client(server: Server, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+    """A client of the server that knows ConfigMaps, and comes back sooner than in life."""
+    monkeypatch.setattr(retries, "backoff", lambda tries: 0.01)
+    async with connect(Flags(server=f"http://127.0.0.1:{server.port}")) as connection:
+        made = Client(connection, retry_seconds=5)
+        made.discovery = Discovery((CONFIG_MAPS, DEFINITIONS))
+        yield made

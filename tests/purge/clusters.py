@@ -15,8 +15,8 @@ from typing import Any
 from hypothesis import strategies as st
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
-from kubectl_glasskube_purge.kube.client import Resource
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.look import survey as surveying
 from kubectl_glasskube_purge.purge.model.plan import Options
 from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable

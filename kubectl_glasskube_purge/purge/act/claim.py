@@ -18,7 +18,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from kubectl_glasskube_purge.kube import errors
+from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found
 
@@ -122,7 +122,7 @@ async def claimed(client: Client, namespace: Found | None, say: Callable[[str], 
             found = await client.get(namespace.ref)
             claim = Claim.read(found) if found is not None else None
             if claim is not None and claim.token == mine.token:
-                await client.remove_annotation(namespace.ref, uid=namespace.uid, key=ANNOTATION)
+                await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=ANNOTATION)
 
 
 async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[str], None]) -> bool:
@@ -153,7 +153,7 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
             say(f"The purge of {other.holder} gave no sign of life, so its claim has expired: going on")
         try:
             # The resourceVersion that was read is a precondition: of two that come at once, one has to look again.
-            await client.annotate(found.ref, uid=found.uid, key=ANNOTATION, value=mine.text, seen=found)
+            await client.patch(found.ref, edits.annotation(found, ANNOTATION, mine.text))
         except (errors.Conflict, errors.Invalid) as error:
             tries += 1
             if tries == _TRIES:
@@ -175,7 +175,7 @@ async def _renew(client: Client, namespace: Found, mine: Claim) -> None:
             other = Claim.read(found) if found is not None else None
             if other is not None and other.token != mine.token:
                 return  # held for abandoned, while this machine slept: two at work do each other no harm
-            await client.annotate(namespace.ref, uid=namespace.uid, key=ANNOTATION, value=mine.text)
+            await edits.annotate(client, namespace.ref, uid=namespace.uid, key=ANNOTATION, value=mine.text)
         except errors.NotFound:
             return
         except errors.KubeError:

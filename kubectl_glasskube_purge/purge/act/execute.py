@@ -23,9 +23,11 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube import errors
-from kubectl_glasskube_purge.kube.client import Change, Client, Listing, Propagation, Resource
+from kubectl_glasskube_purge.kube import edits, errors, watches
+from kubectl_glasskube_purge.kube.client import Client, Listing, Propagation
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
+from kubectl_glasskube_purge.kube.watches import Change
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.judge import guard
 from kubectl_glasskube_purge.purge.judge.ownership import consequences, release_of
@@ -202,7 +204,7 @@ async def _annotate(run: _Run, found: Found, key: str, value: str) -> None:
     if found.annotations.get(key) == value:
         return
     try:
-        await run.client.annotate(found.ref, uid=found.uid, key=key, value=value)
+        await edits.annotate(run.client, found.ref, uid=found.uid, key=key, value=value)
     except (errors.NotFound, errors.Refused, errors.WebhookUnreachable, *_OF_ONE_OBJECT) as error:
         run.emit(Notice("not-recorded", f"{key} couldn't be written on {found.ref.display}: {error.message}"))
 
@@ -366,7 +368,7 @@ async def _stop_operator(run: _Run, stage: Stage, action: Action) -> None:
         if pods is not None:
             labels = found.get("spec", "selector", "matchLabels") or {}
             selector = ",".join(f"{key}={value}" for key, value in labels.items())
-            ended = run.client.until_none(pods, action.ref.namespace, selector)
+            ended = watches.until_none(run.client, pods, action.ref.namespace, selector)
             if not await _within(run, OPERATOR_PATIENCE, ended):
                 raise TimedOut(
                     "operator-not-stopped",
@@ -382,7 +384,7 @@ async def _detach(run: _Run, stage: Stage, action: Action) -> None:
     if run.stop.is_set():
         raise _interrupted()
     going = {found.uid for found in run.plan.going.values()}
-    answer = await run.client.remove_owners(action.ref, uid=action.found.uid, owners=going, label=_MANAGED_BY)
+    answer = await edits.remove_owners(run.client, action.ref, uid=action.found.uid, owners=going, label=_MANAGED_BY)
     if answer == "replaced":
         raise GuardStopped(
             "replaced", f"another object is called {action.ref.display} now", "Run this again: it is judged anew."
@@ -561,7 +563,7 @@ async def _release(run: _Run, stage: Stage, found: Found, finalizer: str, why: s
         if run.stop.is_set():
             raise _interrupted()
         try:
-            answer = await run.client.remove_finalizer(found.ref, uid=found.uid, finalizer=finalizer)
+            answer = await edits.remove_finalizer(run.client, found.ref, uid=found.uid, finalizer=finalizer)
         except errors.WebhookUnreachable as error:
             if not await _passes(run, error, deadline):
                 _fail(run, found.uid, error)
@@ -570,11 +572,11 @@ async def _release(run: _Run, stage: Stage, found: Found, finalizer: str, why: s
             _fail(run, found.uid, error)
             return False
         else:
-            if answer == "released":
+            if answer == "changed":
                 run.emit(ObjectDone(stage.name, found.ref, found.uid, "release-finalizer", "applied", why))
             elif answer in ("absent", "replaced"):
                 _settle(run, found.uid, "deleted")
-            return answer == "released"
+            return answer == "changed"
 
 
 def _fail(run: _Run, uid: str, error: errors.KubeError) -> None:
@@ -828,7 +830,7 @@ async def _follow(run: _Run, kind: tuple[str, str]) -> None:
     version = run.survey.listed[kind]
     while True:
         try:
-            async with contextlib.aclosing(run.client.watch(resource, version)) as changes:
+            async with contextlib.aclosing(watches.watch(run.client, resource, version)) as changes:
                 async for change in changes:
                     _take_in(run, kind, change)
         except errors.NotFound:

@@ -17,8 +17,10 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
-from kubectl_glasskube_purge.kube.client import Client, Resource, Review
+from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
+from kubectl_glasskube_purge.kube.reviews import Review, may_i
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.act.claim import Claim
 from kubectl_glasskube_purge.purge.look.held import foreign_finalizers
@@ -189,7 +191,7 @@ async def missing_rights(
     Also about what couldn't be listed: what isn't seen may be somebody's, in a namespace that goes. Who may
     do everything is asked one question instead of a hundred. Raises `KubeError` where the API server can't be asked.
     """
-    if (await client.may_i("*", EVERYTHING)).allowed:
+    if (await may_i(client, "*", EVERYTHING)).allowed:
         return ()
     questions = {
         (verb, resource, namespace)
@@ -201,7 +203,7 @@ async def missing_rights(
     for resource in client.discovery.resources:
         if str(resource) in unseen:
             questions |= {(verb, resource, "") for verb in _unseen(resource.group_kind)}
-    reviews = await asyncio.gather(*(client.may_i(*question) for question in sorted(questions)))
+    reviews = await asyncio.gather(*(may_i(client, *question) for question in sorted(questions)))
     return tuple(review for review in reviews if not review.allowed)
 
 

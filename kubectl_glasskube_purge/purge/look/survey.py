@@ -19,8 +19,10 @@ from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube import errors
-from kubectl_glasskube_purge.kube.client import Client, Discovery, Listing, Resource
+from kubectl_glasskube_purge.kube.client import Client, Listing
+from kubectl_glasskube_purge.kube.discovery import Discovery
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.model.kinds import (
     BINDINGS,
     CLAIM,

@@ -10,9 +10,10 @@ import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.client import Discovery, Resource
+from kubectl_glasskube_purge.kube.discovery import Discovery
 from kubectl_glasskube_purge.kube.objects import Owner, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, Verdict, explain
 from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
 from kubectl_glasskube_purge.purge.model.record import Record

@@ -9,8 +9,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.client import Review
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
+from kubectl_glasskube_purge.kube.reviews import Review
 from kubectl_glasskube_purge.purge.judge import preflight
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.look.survey import compose

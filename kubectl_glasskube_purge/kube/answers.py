@@ -1,0 +1,107 @@
+"""What the API server's answers mean: a document, an object of a kind, or an error of the project's own.
+
+Pure: whether a request that failed is sent again is decided in `retries`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from . import errors
+from .objects import Found
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .resources import Resource
+
+_TRANSIENT = frozenset({429, 500, 502, 503, 504})
+
+_BY_STATUS: Mapping[int, type[errors.KubeError]] = {
+    400: errors.Invalid,
+    401: errors.Unauthorized,
+    403: errors.Forbidden,
+    404: errors.NotFound,
+    409: errors.Conflict,
+    422: errors.Invalid,
+    **dict.fromkeys(_TRANSIENT, errors.Busy),
+}
+
+_WEBHOOK_DOWN = re.compile(r'failed calling webhook "([^"]+)"')
+_WEBHOOK_DENIED = re.compile(r'admission webhook "([^"]+)" denied the request')
+
+
+def document(response: httpx.Response) -> dict[str, Any]:
+    """The JSON document of an answer.
+
+    Raises the error that a status of 400 or above stands for, `Unreachable` for
+    an answer that was cut off, and `NotKubernetes` for anything else than JSON.
+    """
+    if response.status_code >= 400:
+        raise error_of(response)
+    try:
+        content = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        if "json" in response.headers.get("Content-Type", ""):
+            raise errors.Unreachable("the API server's answer was cut off") from error
+        raise errors.NotKubernetes(f"{response.url.host} doesn't answer in JSON") from error
+    if not isinstance(content, dict):
+        raise errors.NotKubernetes(f"{response.url.host} doesn't answer as a Kubernetes API server does")
+    return content
+
+
+def found(resource: Resource, content: Mapping[str, Any], *, whole: bool) -> Found:
+    """The object of this kind that a document shows.
+
+    The document's own kind isn't asked: the items of a list have none, and
+    PartialObjectMetadata have that for their kind.
+    """
+    metadata = content["metadata"]
+    ref = resource.ref(str(metadata.get("namespace") or ""), str(metadata["name"]))
+    return Found.of(content, ref=ref, whole=whole)
+
+
+def error_of(response: httpx.Response) -> errors.KubeError:
+    """The error that an answer with status 400 or above stands for."""
+    code = response.status_code
+    try:
+        status = response.json()
+    except (json.JSONDecodeError, UnicodeDecodeError):
+        status = None
+    if isinstance(status, dict) and status.get("kind") == "Status":
+        error = error_of_status(status, code)
+    elif code == 404 and response.text.startswith("404 page not found"):
+        # What the API server says of the path of a kind it no longer serves.
+        error = errors.NotFound(f"the server doesn't serve {response.url.path}", status=404)
+    elif code in _TRANSIENT:
+        error = errors.Busy(f"HTTP {code}", status=code)
+    else:
+        message = f"{response.url.host} answers HTTP {code} without a Kubernetes status"
+        error = errors.NotKubernetes(message, status=code)
+    if isinstance(error, errors.Busy):
+        error.retry_after = _retry_after(response.headers.get("Retry-After"))
+    return error
+
+
+def error_of_status(status: Mapping[str, Any], code: int) -> errors.KubeError:
+    """The error that a Status object stands for, with the HTTP status it came with."""
+    message = str(status.get("message") or status.get("reason") or f"HTTP {code}")
+    if down := _WEBHOOK_DOWN.search(message):
+        return errors.WebhookUnreachable(message, webhook=down.group(1), status=code)
+    if denied := _WEBHOOK_DENIED.search(message):
+        return errors.Refused(message, webhook=denied.group(1), status=code)
+    if "ValidatingAdmissionPolicy" in message:
+        return errors.Refused(message, status=code)
+    if "conversion webhook for " in message:
+        return errors.ConversionFailed(message, status=code)
+    if code == 410 or status.get("reason") in ("Expired", "Gone"):
+        return errors.Expired(message, status=code)
+    return _BY_STATUS.get(code, errors.KubeError)(message, status=code)
+
+
+def _retry_after(value: str | None) -> float:
+    """Seconds of a Retry-After header; 0 without one, or if it is a date, which Kubernetes never sends."""
+    return float(value) if value and value.isdigit() else 0.0
