@@ -106,14 +106,12 @@ def render_report(report: Report) -> str:
 @cache
 def _template() -> Template:
     from jinja2 import Environment, StrictUndefined
-    from markupsafe import Markup
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters |= {
         "clip": clip,
         "plural": plural,
         "seconds": seconds,
-        "trusted": Markup,
         "utc": lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
     }
     return environment.from_string(_asset("page.html.j2"))

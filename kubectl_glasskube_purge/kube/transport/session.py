@@ -5,8 +5,9 @@ used: before it returns it asks for `/version`, through an SSL context and a
 proxy of its own choosing, fails where that one path is forbidden, and warns of
 Kubernetes versions nobody here can change. Nor is there a public way to give it
 an SSL context, the size of the pool, or a path that it leaves as it is. So
-`_create_session` and `_construct_url`, which are private, are overridden; what is
-used besides is `call_api`, its public way to send a request.
+`_create_session` and `_construct_url`, which are private, are overridden, and
+pyproject.toml allows only the versions that this was tested with; what is used
+besides is `call_api`, kr8s's public way to send a request.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def _trust(result: ssl.SSLContext, cluster: Cluster) -> None:
         result.load_default_certs()
         paths = ssl.get_default_verify_paths()
         if os.name != "nt" and not paths.cafile and not paths.capath:
-            import certifi  # Pythons from python.org don't find the system's CAs on macOS; httpx brings these
+            import certifi  # Pythons from python.org don't find the system's CAs on macOS
 
             result.load_verify_locations(certifi.where())
         return
@@ -193,7 +193,7 @@ def _memory_file(content: bytes) -> Iterator[str]:
 
 def _encrypted(key: bytes, password: bytes) -> bytes:
     """The key, encrypted. Raises `ValueError` or `TypeError` where it is none, or is encrypted already."""
-    from cryptography.hazmat.primitives import serialization  # kr8s brings it
+    from cryptography.hazmat.primitives import serialization
 
     return serialization.load_pem_private_key(key, None).private_bytes(
         serialization.Encoding.PEM,
