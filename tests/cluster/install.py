@@ -21,6 +21,7 @@ import yaml
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane, Snapshot
 from tests.cluster.doubles import catalog
+from tests.cluster.doubles.operator import FINALIZER
 from tests.cluster.dump import Dump, dump
 
 from . import rendition
@@ -116,11 +117,13 @@ def install(
     source: Literal["rendition", "release"] = "rendition",
     operator: OperatorState = "ready",
     manager: str = "glasskube",
-    repository: bool = True,
+    repository: str = catalog.DEFAULT_URL,
     gitops: bool = False,
 ) -> list[Object]:
     """Installs a release and returns what was applied, when all of it is as `operator` says.
 
+    `repository` is the URL of the default PackageRepository. With `catalog.SLOW_URL` the packages that require others
+    get the operator's finalizer, too.
     `manager="kubectl"` applies with kubectl's client-side apply; any other
     name is the field manager of a server-side apply.
     """
@@ -140,8 +143,8 @@ def install(
     # Otherwise nothing is collected that a package owns for the next half minute.
     cluster.restart_controller_manager()
     apply(cluster, rest, manager)
-    if repository and "packagerepositories.packages.glasskube.dev" in definitions:
-        default = default_repository()
+    if "packagerepositories.packages.glasskube.dev" in definitions:
+        default = default_repository(repository)
         apply(cluster, [default], manager)
         objects = [*objects, default]
     _wait_for_workloads(cluster, objects)
@@ -203,13 +206,14 @@ def installed(
     packages: Sequence[WantedPackage] = (),
     operator: OperatorState = "ready",
     among_others: bool = False,
+    repository: str = catalog.DEFAULT_URL,
 ) -> Dump:
     """A pristine cluster with a release and packages in it; returns the dump of it without them.
 
     The same as `bystanders` (where `among_others`), `dump`, `install` and `install_packages`, but from the second
     time on it comes from a snapshot, in a fifth of the time.
     """
-    key = repr((version, variant, tuple(packages), operator, among_others))
+    key = repr((version, variant, tuple(packages), operator, among_others, repository))
     known: dict[str, tuple[Snapshot, Dump]] = cluster.memory.setdefault("installed", {})
     if key in known:
         snapshot, before = known[key]
@@ -222,7 +226,7 @@ def installed(
         if one.namespace:
             ensure_namespace(cluster, one.namespace)
     before = dump(cluster)
-    install(cluster, version, variant)
+    install(cluster, version, variant, repository=repository)
     install_packages(cluster, packages)
     become(cluster, operator)
     _wait_for_webhook_of(cluster, operator)
@@ -252,13 +256,13 @@ def apply(cluster: ControlPlane, objects: Sequence[Object], manager: str = "glas
         cluster.api.apply(item, manager)
 
 
-def default_repository() -> Object:
+def default_repository(url: str = catalog.DEFAULT_URL) -> Object:
     """The PackageRepository that bootstrap makes."""
     return {
         "apiVersion": GROUP,
         "kind": "PackageRepository",
         "metadata": {"name": "glasskube", "annotations": {"packages.glasskube.dev/default-repository": "true"}},
-        "spec": {"url": catalog.DEFAULT_URL},
+        "spec": {"url": url},
     }
 
 
@@ -273,7 +277,7 @@ def install_package(cluster: ControlPlane, kind: str, name: str, namespace: str 
 def install_packages(cluster: ControlPlane, packages: Sequence[WantedPackage] = TEN_PACKAGES) -> None:
     """Creates packages, the default is `TEN_PACKAGES`, and waits until all and their dependencies are Ready.
 
-    And until their Jobs have ended: nothing changes by itself afterwards.
+    And until the operator has written its finalizers, and their Jobs have ended: nothing changes by itself afterwards.
     """
     for one in packages:
         if one.namespace:
@@ -282,10 +286,31 @@ def install_packages(cluster: ControlPlane, packages: Sequence[WantedPackage] = 
     for one in packages:
         if not one.suspend:
             wait_ready(cluster, one.kind, one.name, one.namespace)
+    wait_for_finalizers(cluster)
     # A package of plain manifests is Ready while its Job runs, whose end is written later.
     head = {"apiVersion": "batch/v1", "kind": "Job"}
     jobs = cluster.api.list(*head.values(), labelSelector="app.kubernetes.io/managed-by=glasskube")
     _wait_for_workloads(cluster, [{**job, **head} for job in jobs])
+
+
+def wait_for_finalizers(cluster: ControlPlane) -> None:
+    """Waits until the operator has put its finalizer on the packages that are still to get it.
+
+    It says Ready first, and puts the finalizer on in the next look. Where a package requires others, it comes to that
+    before it says Ready or never.
+    """
+
+    def missing() -> list[Object]:
+        return [
+            item
+            for kind in ("ClusterPackage", "Package")
+            for item in cluster.api.list(GROUP, kind)
+            if not item["spec"].get("suspend")
+            and FINALIZER not in item["metadata"].get("finalizers", ())
+            and not item.get("status", {}).get("ownedPackages")
+        ]
+
+    cluster.wait("the operator's finalizers", lambda: None if missing() else True)
 
 
 def _accepted(cluster: ControlPlane, wanted: WantedPackage) -> Object | None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from tests.cluster import install
 from tests.cluster.api import Object
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.doubles.operator import FINALIZER
@@ -40,8 +41,7 @@ _RANDOM = {"Secret glasskube-system/glasskube-webhook-tls"}
 
 def comparable(cluster: ControlPlane) -> Dump:
     """The cluster, once the operator has nothing left to do, without what may be another the second time."""
-    # The operator says Ready first, and puts its finalizer on in the next look.
-    cluster.wait("the operator's finalizers", lambda: None if _without_finalizer(cluster) else True)
+    install.wait_for_finalizers(cluster)
     return {key: _comparable(key, item) for key, item in dump(cluster).items() if key.split(" ")[0] not in _MADE}
 
 
@@ -84,15 +84,6 @@ def _comparable(key: str, found: Object) -> Object:
 def _without_empty(parent: dict[str, Any], field: str) -> None:
     if field in parent and not {k: v for k, v in (parent[field] or {}).items() if v is not None}:
         del parent[field]
-
-
-def _without_finalizer(cluster: ControlPlane) -> list[Object]:
-    """The packages that are still to get it; the operator doesn't come to that where one requires others."""
-    return [
-        item
-        for item in _packages(cluster)
-        if FINALIZER not in _finalizers(item) and not item.get("status", {}).get("ownedPackages")
-    ]
 
 
 def _finalizers(item: Mapping[str, Any]) -> list[str]:

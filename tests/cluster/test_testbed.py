@@ -18,6 +18,7 @@ import pytest
 from kubectl_glasskube_purge.glasskube import inventory
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.doubles import catalog
 from tests.cluster.dump import Dump, difference, dump
 from tests.cluster.install import (
     GROUP,
@@ -128,22 +129,27 @@ def test_webhook_refuses_what_others_depend_on_until_they_go(cluster: ControlPla
     for name in ("app", "gateway", "certs"):
         gone(cluster, named("ClusterPackage", name))
         gone(cluster, named("Namespace", name, api_version="v1"))
-    left = {one["spec"]["name"] for one in cluster.api.list(GROUP, "PackageInfo")}
-    assert left <= {"app", "gateway"}, (
-        "what has the finalizer takes its PackageInfo along; what requires others may not"
-    )
+    # What has the finalizer takes its PackageInfo along; what requires others doesn't, and those hold the repository.
+    left = cluster.api.list(GROUP, "PackageInfo")
+    assert {one["spec"]["name"] for one in left} == {"app", "gateway"}
+    with pytest.raises(ApiError, match="dependent package"):
+        cluster.api.delete(named("PackageRepository", "glasskube"))
+    for one in left:
+        cluster.api.delete(named("PackageInfo", one["metadata"]["name"]))
     cluster.api.delete(named("PackageRepository", "glasskube"))
 
 
 def test_operator_prunes_what_was_only_a_dependency(cluster: ControlPlane) -> None:
-    install(cluster)
+    install(cluster, repository=catalog.SLOW_URL)  # so that packages that require others have the finalizer
     install_packages(cluster, [WantedPackage("ClusterPackage", "app"), WantedPackage("ClusterPackage", "dashboard")])
-    for name in ("app", "gateway"):  # as where the package repository is slow to answer
-        cluster.api.patch(named("ClusterPackage", name), {"metadata": {"finalizers": [FINALIZER]}})
+    packages = cluster.api.list(GROUP, "ClusterPackage")
+    assert {one["metadata"]["name"] for one in packages} == {"app", "gateway", "certs", "dashboard"}
+    assert all(one["metadata"]["finalizers"] == [FINALIZER] for one in packages)
     cluster.api.delete(named("ClusterPackage", "app"))
     for name in ("app", "gateway", "certs"):
         gone(cluster, named("ClusterPackage", name))
     assert [one["metadata"]["name"] for one in cluster.api.list(GROUP, "ClusterPackage")] == ["dashboard"]
+    assert [one["spec"]["name"] for one in cluster.api.list(GROUP, "PackageInfo")] == ["dashboard"]
 
 
 @pytest.mark.parametrize("operator", ["unready", "absent", "scaled-down", "crashing"])

@@ -18,6 +18,12 @@ Object = dict[str, Any]
 
 DEFAULT_URL = "https://packages.dl.glasskube.dev/packages/"
 EXTRA_URL = "https://packages.example.com/extra/"
+SLOW_URL = "https://far-away.example.com/packages/"
+"""A mirror of the default repository that answers late: the operator sees every package while it waits for the answer.
+
+The other repositories answer before the operator looks at a package for the second time. That is all that decides
+whether a package that requires others gets the operator's finalizer, so a test decides it by the repository's URL.
+"""
 
 
 @dataclass(frozen=True)
@@ -385,6 +391,7 @@ PACKAGES: Mapping[str, Package] = {package.name: package for package in _PACKAGE
 
 REPOSITORIES: Mapping[str, frozenset[str]] = {
     DEFAULT_URL: frozenset(PACKAGES) - {"elsewhere"},
+    SLOW_URL: frozenset(PACKAGES) - {"elsewhere"},
     EXTRA_URL: frozenset({"elsewhere"}),
 }
 

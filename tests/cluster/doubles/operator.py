@@ -4,14 +4,16 @@ What it does in which order follows the operator of v0.26.1. The status is
 written before the finalizer, and the status of a package that requires others
 in every look: such a one has the finalizer only if the operator came to it
 while the PackageInfo was still pending. A deletion prunes dependencies, then
-PackageInfos, then drops the finalizer. All writes go through the API server and
+PackageInfos, then drops the finalizer. Which of the two comes first is a matter
+of the package repository's speed, so its URL decides (`catalog.SLOW_URL`), and
+never the speed of the machine. All writes go through the API server and
 so through the operator's own webhook: an operator whose webhook is unreachable
 can neither add nor drop a finalizer while the webhook configuration exists.
 
 Left out: values, transformations and kustomize references, which no purge sees. Two
-differences in time alone: a package that isn't Ready is looked at again after
-a second instead of a minute, and the webhook reads from the API server instead
-of a cache, so that what was accepted a moment ago always counts.
+more differences in time alone: a package that isn't Ready is looked at again
+after a second instead of a minute, and the webhook reads from the API server
+instead of a cache, so that what was accepted a moment ago always counts.
 """
 
 from __future__ import annotations
@@ -126,6 +128,8 @@ class Operator:
         }
         self.info_queue = Queue("PackageInfo", self.reconcile_info)
         self.repository_queue = Queue("PackageRepository", self.reconcile_repository)
+        self.seen_pending: set[str] = set()
+        """PackageInfos, by UID, without a manifest when a package was worked off to the end."""
 
     async def run(self) -> None:
         """Runs until cancelled. Exits with an error where the caches don't fill, as where Flux's kinds are missing."""
@@ -215,12 +219,37 @@ class Operator:
             condition = next(one for one in look.info["status"]["conditions"] if one["type"] == "Ready")
             if look.condition("False", condition["reason"], condition["message"]):
                 await self._record(look.package, "Warning", condition["reason"], condition["message"])
-        else:
-            look.condition("Unknown", "Pending", "PackageInfo status is unknown")
+        elif not look.condition("Unknown", "Pending", "PackageInfo status is unknown") and not look.update_status:
+            # Nothing is left to write but the finalizer.
+            return await self._finish_pending(look)
         await self._finish(look)
         if isinstance(error, ApiError):
             raise error
         return _LOOK_AGAIN if look.success else _LOOK_AGAIN_PENDING
+
+    async def _finish_pending(self, look: Reconciliation) -> float | None:
+        """Ends a look that found the PackageInfo pending: it comes to that with a slow repository only."""
+        if not await self._is_slow(look.info):
+            return None  # the PackageInfo's change, which is on its way, leads to the next look
+        try:
+            await self._finish(look)
+        except ApiError as error:
+            if error.code != 409:  # after a conflict the look begins anew, and the repository still waits for its end
+                self._answer(look.info)
+            raise
+        self._answer(look.info)
+        return _LOOK_AGAIN_PENDING
+
+    async def _is_slow(self, info: Object) -> bool:
+        """Whether a PackageInfo is answered only after a package was worked off that waits for it."""
+        try:
+            return (await self._url(info["spec"].get("repositoryUrl", ""))).startswith(catalog.SLOW_URL)
+        except Refused:
+            return False  # an error is known at once
+
+    def _answer(self, info: Object) -> None:
+        self.seen_pending.add(info["metadata"]["uid"])
+        self.info_queue.add(key_of(info))
 
     async def _ensure_info(self, look: Reconciliation) -> None:
         template = look.package["spec"]["packageInfo"]
@@ -381,8 +410,9 @@ class Operator:
             elif not is_condition(found, "Ready"):
                 waiting.append(one.vertex[1])
         # Compared with a list that every look begins anew: so a package that requires others is always written
-        # by its status, mostly without a change, and what comes after the status never.
-        look.update_status |= bool(look.packages)
+        # by its status, mostly without a change, and what comes after the status never. Also where the required
+        # one isn't in the cache yet: how fast that is decides nothing.
+        look.update_status |= bool(required)
         if failed:
             raise Failure(f"required package(s) not installed: {','.join(failed)}")
         if waiting:
@@ -610,6 +640,8 @@ class Operator:
         status = info.setdefault("status", {})
         if status.get("lastUpdateTimestamp") and status.get("version") == info["spec"].get("version"):
             return _SYNC_INTERVAL
+        if await self._is_slow(info) and info["metadata"]["uid"] not in self.seen_pending:
+            return None
         conditions = status.setdefault("conditions", [])
         try:
             package = await self._fetch(info["spec"])
