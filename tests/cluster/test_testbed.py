@@ -6,6 +6,7 @@ in for. Each test here is a fact that was observed on a real cluster.
 
 from __future__ import annotations
 
+import functools
 import json
 import re
 import subprocess
@@ -36,6 +37,7 @@ from tests.cluster.install import (
     installed,
     manifest,
     scale,
+    wait_for_finalizers,
     wait_for_webhook,
     wait_ready,
     without_webhook,
@@ -201,22 +203,28 @@ def test_only_packages_that_require_no_others_get_their_finalizer_again(cluster:
     install_packages(cluster, [WantedPackage("ClusterPackage", "gateway")])  # brings certs
     operator = f"system:serviceaccount:{NAMESPACE}:{OPERATOR}"
 
-    def looked_at(name: str, since: int) -> bool | None:
+    def written(name: str, version: str, since: int) -> bool | None:
+        """Whether the operator has looked at that very version of a package, and has written what it had to."""
         return (
             any(
                 entry["verb"] == "update"
+                and entry["responseStatus"]["code"] == 200
                 and entry.get("objectRef", {}).get("resource") == "clusterpackages"
                 and entry["objectRef"].get("name") == name
+                and entry["requestObject"]["metadata"]["resourceVersion"] == version
                 for entry in cluster.audit(since, user=operator)
             )
             or None
         )
 
     for name, expected in (("certs", [FINALIZER]), ("gateway", [])):
-        package = named("ClusterPackage", name)
         since = cluster.audit_position()
-        cluster.api.patch(package, {"metadata": {"finalizers": []}})
-        cluster.wait(f"the operator to write {name}", lambda name=name, since=since: looked_at(name, since))
+        patched = cluster.api.patch(
+            named("ClusterPackage", name), {"metadata": {"finalizers": [], "annotations": {"example.com/look": name}}}
+        )
+        version = patched["metadata"]["resourceVersion"]
+        what = f"the operator to write {name}"
+        cluster.wait(what, functools.partial(written, name, version, since))
         found = cluster.api.get(GROUP, "ClusterPackage", name)
         assert found is not None
         assert found["metadata"].get("finalizers", []) == expected
@@ -285,7 +293,10 @@ def test_failing_package_has_its_finalizer_and_says_why(cluster: ControlPlane) -
     package = wait_ready(cluster, "ClusterPackage", "broken", condition="Failed")
     message = next(one["message"] for one in package["status"]["conditions"] if one["type"] == "Failed")
     assert "Helm install failed" in message
-    assert package["metadata"]["finalizers"] == [FINALIZER]
+    wait_for_finalizers(cluster)
+    found = cluster.api.get(GROUP, "ClusterPackage", "broken")
+    assert found is not None
+    assert found["metadata"]["finalizers"] == [FINALIZER]
 
 
 def test_package_whose_repository_is_gone_makes_the_webhook_refuse_every_delete(cluster: ControlPlane) -> None:
@@ -409,6 +420,7 @@ def test_cluster_comes_back_to_a_snapshot_whatever_happened(cluster: ControlPlan
     cluster.restore(pristine)
     assert difference(before, dump(cluster)) == []
     cluster.restore(complete)
+    wait_for_webhook(cluster, "unreachable")  # the API server learns of the configuration a moment later
     with pytest.raises(ApiError, match="connection refused"):
         cluster.api.delete(named("ClusterPackage", "dashboard"))
     cluster.configure_node()
