@@ -40,7 +40,7 @@ test: lint controlplane ## Everything that has to pass
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test-crash
-test-crash: controlplane ## Kill the purge at every point, and let requests fail by 20 seeds
+test-crash: controlplane ## Kill the purge at every point, let requests fail by 20 seeds, purge every release
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash
 
 .PHONY: bench

@@ -24,7 +24,7 @@ from tests.cluster.test_crash import FIVE_PACKAGES, OUTLIVES, PURGE, end_of, fin
 from . import install
 
 FIRST = (*PURGE, "--wait-idle=2m")
-SAMPLE = (1, 2)
+SAMPLE = (1,)
 SEEDS = 20
 Touched = tuple[str, str, str, str]
 """Group, plural, namespace and name."""
