@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
-from io import StringIO
 from typing import Any
 
 from kubectl_glasskube_purge import __version__
@@ -142,23 +141,9 @@ def as_json(report: Mapping[str, Any]) -> str:
 
 def as_yaml(report: Mapping[str, Any]) -> str:
     """The document as YAML that YAML 1.1 readers, kubectl's among them, read the same: every string is quoted."""
-    from ruamel.yaml import YAML
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+    from kubectl_glasskube_purge.kube import yaml_text
 
-    def quoted(value: Any) -> Any:
-        if isinstance(value, str):
-            return DoubleQuotedScalarString(value)
-        if isinstance(value, Mapping):
-            return {key: quoted(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [quoted(item) for item in value]
-        return value
-
-    yaml = YAML()
-    yaml.width = 4096
-    stream = StringIO()
-    yaml.dump(quoted(report), stream)
-    return stream.getvalue()
+    return yaml_text.write(report)
 
 
 def schema() -> dict[str, Any]:

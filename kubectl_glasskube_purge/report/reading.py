@@ -128,21 +128,13 @@ class Report:
 
 def parse(text: str) -> Report:
     """Reads a document as `-o json` or `-o yaml` wrote it. Raises `NotAReport`."""
+    from kubectl_glasskube_purge.kube import yaml_text
+
     try:
-        loaded = json.loads(text) if text.lstrip().startswith("{") else _yaml(text)
+        loaded = json.loads(text) if text.lstrip().startswith("{") else yaml_text.read_one(text)
     except (ValueError, RecursionError) as error:
         raise NotAReport(f"neither JSON nor YAML: {str(error).splitlines()[0]}") from None
     return read(loaded)
-
-
-def _yaml(text: str) -> Any:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
-    try:
-        return YAML(typ="safe", pure=True).load(text)
-    except YAMLError as error:
-        raise ValueError(f"{error}") from None
 
 
 def read(document: Any) -> Report:

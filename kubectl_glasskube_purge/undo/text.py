@@ -1,13 +1,10 @@
 """A backup ↔ its text: YAML that a person can read, kubectl can apply and nobody can misread. Pure.
 
-YAML 1.1, which kubectl reads, makes a boolean of `yes`, a number of `1e3` and
-nothing of `~`. So every string is in double quotes, on one line; a key is, too,
-unless it is a plain word. Comments say what each section is for. What isn't
-applied stands behind `#|`, so that kubectl passes over it and nothing gets lost.
+How an object is written and read is `kube.yaml_text`'s. Here are the head, the
+sections with their comments, and the field managers. What isn't applied stands
+behind `#|`, so that kubectl passes over it and nothing gets lost.
 
-Reading follows kubectl, also where a person has edited the file: the same YAML
-version, timestamps and clock times are strings. Anchors and aliases, with which a
-few lines become gigabytes, are refused: a backup has none.
+Documents are split where kubectl splits them, also where a person has edited the file.
 """
 
 from __future__ import annotations
@@ -16,19 +13,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from io import StringIO
 from itertools import groupby
-from typing import Any
-
-from ruamel.yaml import YAML
-from ruamel.yaml.composer import Composer, ComposerError
-from ruamel.yaml.constructor import SafeConstructor
-from ruamel.yaml.error import YAMLError
-from ruamel.yaml.events import AliasEvent
-from ruamel.yaml.nodes import Node, ScalarNode
-from ruamel.yaml.representer import SafeRepresenter
 
 from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.objects import Ref
 
 from . import order
@@ -153,95 +141,10 @@ def _documents(entries: Iterable[Entry], comment: str = "") -> Iterator[str]:
             comment = ""
         if entry.manager != facts.FIELD_MANAGER:
             yield from _comment(_MANAGER[2:] + entry.manager)
-        yield from yaml(entry.document).rstrip("\n").split("\n")
-
-
-class _Word(str):
-    """A key that needs no quotes."""
-
-    __slots__ = ()
-
-
-def _float(value: float) -> str:
-    """With a dot, or YAML 1.1 takes it for a string."""
-    mantissa, exponent, power = repr(value).partition("e")
-    return (mantissa if "." in mantissa else f"{mantissa}.0") + exponent + power
-
-
-class _Representer(SafeRepresenter):
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-_STRING = "tag:yaml.org,2002:str"
-_FLOAT = "tag:yaml.org,2002:float"
-_Representer.add_representer(str, lambda self, data: self.represent_scalar(_STRING, data, style='"'))
-_Representer.add_representer(_Word, lambda self, data: self.represent_scalar(_STRING, str(data)))
-_Representer.add_representer(float, lambda self, data: self.represent_scalar(_FLOAT, _float(data)))
-_Representer.add_representer(type(None), lambda self, data: self.represent_scalar("tag:yaml.org,2002:null", "null"))
-
-_PLAIN_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
-_AMBIGUOUS = re.compile(r"y|n|yes|no|on|off|true|false|null", re.IGNORECASE)
-
-
-def _prepared(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {_key(key): _prepared(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_prepared(item) for item in value]
-    return value
-
-
-def _key(key: str) -> str:
-    return _Word(key) if _PLAIN_KEY.fullmatch(key) and not _AMBIGUOUS.fullmatch(key) else key
-
-
-def yaml(document: Mapping[str, Any]) -> str:
-    """One document as YAML that YAML 1.1 and 1.2 read the same; no string goes over a line's end."""
-    emitter = YAML(typ="safe", pure=True)
-    emitter.Representer = _Representer
-    emitter.default_flow_style = False
-    emitter.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    emitter.width = 1 << 30
-    stream = StringIO()
-    emitter.dump(_prepared(document), stream)
-    return stream.getvalue()
+        yield from yaml_text.write(entry.document).rstrip("\n").split("\n")
 
 
 # -- reading
-
-
-class _Constructor(SafeConstructor):
-    """YAML 1.1 but for what kubectl's parser leaves a string: timestamps and clock times."""
-
-
-def _string(self: SafeConstructor, node: ScalarNode) -> Any:
-    return self.construct_scalar(node)
-
-
-def _integer(self: SafeConstructor, node: ScalarNode) -> Any:
-    return self.construct_scalar(node) if ":" in str(node.value) else self.construct_yaml_int(node)
-
-
-def _floating(self: SafeConstructor, node: ScalarNode) -> Any:
-    value = str(self.construct_scalar(node))
-    return value if ":" in value else float(value.replace("_", ""))
-
-
-_Constructor.add_constructor("tag:yaml.org,2002:timestamp", _string)
-_Constructor.add_constructor("tag:yaml.org,2002:int", _integer)
-_Constructor.add_constructor(_FLOAT, _floating)
-
-
-class _Composer(Composer):
-    """Without aliases."""
-
-    def compose_node(self, parent: Any, index: Any) -> Node | None:
-        if self.parser.check_event(AliasEvent):
-            mark = self.parser.peek_event().start_mark
-            raise ComposerError(problem="aliases aren't allowed here", problem_mark=mark)
-        node: Node | None = super().compose_node(parent, index)
-        return node
 
 
 def load(text: str, source: str, *, reference: bool = True) -> Backup:
@@ -296,14 +199,10 @@ def _chunks(lines: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _parsed(chunk: str, where: str) -> Iterator[Document]:
-    parser = YAML(typ="safe", pure=True)
-    parser.version = (1, 1)
-    parser.Constructor = _Constructor
-    parser.Composer = _Composer
     try:
-        documents = list(parser.load_all(chunk))
-    except (YAMLError, ValueError) as error:
-        raise BackupUnreadable(f"{where} is not YAML: {str(error).splitlines()[0]}") from error
+        documents = [document for _, document in yaml_text.read(chunk)]
+    except yaml_text.YamlError as error:
+        raise BackupUnreadable(f"{where} {error}") from error
     for document in documents:
         if document is None:
             continue

@@ -10,13 +10,10 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from io import StringIO
 from typing import TYPE_CHECKING
 
-from ruamel.yaml import YAML
-from ruamel.yaml.scalarstring import DoubleQuotedScalarString
-
 from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
@@ -265,7 +262,7 @@ def role_for(reviews: Sequence[Review], user: str) -> str:
         verbs.setdefault((review.group, review.resource), set()).add(review.verb)
     group = "rbac.authorization.k8s.io"
     rules = [
-        {"apiGroups": [_quoted(api_group)], "resources": [resource], "verbs": sorted(needed)}
+        {"apiGroups": [api_group], "resources": [resource], "verbs": sorted(needed)}
         for (api_group, resource), needed in sorted(verbs.items())
     ]
     name = f"glasskube-purge-{hashlib.sha256(f'{user} {rules}'.encode()).hexdigest()[:8]}"
@@ -277,22 +274,12 @@ def role_for(reviews: Sequence[Review], user: str) -> str:
         "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": name},
         "subjects": [_subject(user)],
     }
-    stream = StringIO()
-    yaml = YAML()
-    yaml.width = 10_000
-    yaml.dump_all([role, binding], stream)
-    return stream.getvalue()
+    return "---\n".join(yaml_text.write(document, plain_words=True) for document in (role, binding))
 
 
 def _subject(user: str) -> dict[str, str]:
     prefix, _, rest = user.partition("system:serviceaccount:")
     if not prefix and rest.count(":") == 1:
         namespace, name = rest.split(":")
-        return {"kind": "ServiceAccount", "namespace": _quoted(namespace), "name": _quoted(name)}
-    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": _quoted(user)}
-
-
-def _quoted(text: str) -> str:
-    """A string that kubectl, which reads YAML 1.1, takes for nothing else: a user may be called `on`, or `0123`."""
-    quoted: str = DoubleQuotedScalarString(text)
-    return quoted
+        return {"kind": "ServiceAccount", "namespace": namespace, "name": name}
+    return {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": user}

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+import contextlib
 import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 
 POLICY = "helm.sh/resource-policy"
@@ -25,8 +24,10 @@ LIMIT = 64 * 1024 * 1024
 """Bytes of a release, unpacked. Packed it is 1 MiB at most, as large as a Secret may be, and that can become a
 thousand times more; the largest charts in use come to a tenth of this."""
 
-DEEPEST = 200
-"""Brackets open at once, or dashes in a row: no object of Kubernetes comes near."""
+_OBJECT = yaml_text.Limits(characters=4 * 1024 * 1024, documents=1, nodes=200_000)
+"""Of one object. The API server takes 3 MiB at most."""
+
+_SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 
 
 def kept_by_policy(secret: Found, namespace: str) -> frozenset[Ref]:
@@ -74,28 +75,22 @@ def _unpacked(packed: bytes) -> bytes:
     return unpacked
 
 
-def _parsable(manifest: str) -> str:
-    """The manifest itself. Raises `ValueError` where it nests deeper than any object: parsing that takes for ever."""
-    depth = 0
-    for bracket in re.findall(r"[\[\]{}]", manifest):
-        depth = depth + 1 if bracket in "[{" else max(0, depth - 1)
-        if depth > DEEPEST:
-            raise ValueError("nests too deeply")
-    if re.search(rf"(?:[-?:][ \t]+){{{DEEPEST}}}", manifest):
-        raise ValueError("nests too deeply")
-    return manifest
-
-
 def _documents(secret: Found) -> Iterator[dict[str, Any]]:
     encoded = secret.get("data", "release") or ""
     try:
         packed = base64.b64decode(base64.b64decode(str(encoded)))
         release = json.loads(_unpacked(packed) if packed.startswith(b"\x1f\x8b") else packed)
-        documents = list(YAML(typ="safe").load_all(_parsable(str(release.get("manifest") or ""))))
-    except (binascii.Error, zlib.error, ValueError, AttributeError, YAMLError, RecursionError):
+        manifest = str(release.get("manifest") or "")
+    except (binascii.Error, zlib.error, ValueError, AttributeError, RecursionError):
         return
-    for document in documents:
-        if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
-            continue
-        if document.get("apiVersion") and document.get("kind") and document["metadata"].get("name"):
-            yield document
+    for text in _SEPARATOR.split(manifest):
+        # One that isn't read, such as one with an alias in it, says nothing about the others.
+        with contextlib.suppress(yaml_text.YamlError):
+            yield from (document for _, document in yaml_text.read(text, _OBJECT) if _is_object(document))
+
+
+def _is_object(document: Any) -> bool:
+    metadata = document.get("metadata") if isinstance(document, dict) else None
+    if not isinstance(metadata, dict) or not isinstance(metadata.get("annotations") or {}, dict):
+        return False
+    return bool(document.get("apiVersion") and document.get("kind") and metadata.get("name"))

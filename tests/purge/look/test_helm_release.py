@@ -59,10 +59,18 @@ def bomb() -> bytes:
         stored("[" * 20_000),
         stored("- " * 20_000),
         stored("a: &a [x]\nb: *c"),
+        stored("apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: [keep]}"),
         Found.of({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"release": "%%%"}}),
     ],
-    ids=["bomb", "cut off", "no gzip", "deep json", "brackets", "dashes", "no anchor", "no base64"],
+    ids=["bomb", "cut off", "no gzip", "deep json", "brackets", "dashes", "no anchor", "no annotations", "no base64"],
 )
 def test_what_cannot_be_decoded_tells_nothing(found: Found) -> None:
     assert not installed_by(found, "home")
     assert not kept_by_policy(found, "home")
+
+
+def test_a_document_that_is_not_read_says_nothing_about_the_others() -> None:
+    for unread in ("a: &a [x]\nb: *a\n", "a: 1\na: 2\n", "a: b: c\n", "[" * 20_000 + "\n"):
+        found = stored(f"{unread}---\n{MANIFEST}---  # the end\n{unread}")
+        assert installed_by(found, "home") == {Ref("", "ConfigMap", "own", "plain")}
+        assert kept_by_policy(found, "home") == {Ref("", "Secret", "", "kept"), Ref("", "Secret", "home", "kept")}
