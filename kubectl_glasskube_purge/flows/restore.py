@@ -145,19 +145,17 @@ async def _release(client: Client, request: RestoreRequest, record: Record) -> t
     resolved = await resolve(request.release, [inventory.AIO], request.sources)
     record.manifest_source = resolved.source
     record.warnings += resolved.warnings
-    if not resolved.manifests:
+    if not resolved.documents:
         raise BackupUnreadable(
             f"there is nothing to apply: the manifest of {request.release} can't be had ({resolved.source})",
             hint="Give it with --manifest FILE|URL, or name a mirror with --releases-url.",
         )
     source = f"the manifest of {request.release}"
-    read = [text.load(manifest.decode(), source) for manifest in resolved.manifests]
-    documents = [entry.document for one in read for entry in one.contents.restored]
     # Its names were checked when it was read. This is to be applied, so what it says matters, too.
-    content.check(documents, resolved.version or "", source)
+    content.check(resolved.documents, resolved.version or "", source)
     await client.discover()
     flux_exists = client.discovery.find(*facts.HELM_RELEASE.group_kind) is not None
-    entries = planning.from_release(documents, only, flux_exists=flux_exists)
+    entries = planning.from_release(resolved.documents, only, flux_exists=flux_exists)
     if flux_exists and FLUX not in only and GLASSKUBE not in only:
         message = (
             "there is a Flux already, so the release's own is left out; --only=flux rebuilds what is missing of it"

@@ -3,8 +3,8 @@
 In this order: the file or URL the user gives, the user's cache, the release's
 address or a mirror of it, and, where none of these can be had, the inventory.
 A purge must work in a cluster without internet access, so a download that fails
-is a warning and not an error, and it fails soon: see `Sources` for the limits.
-What the user named explicitly is never silently replaced.
+is a warning and not an error. How it is downloaded is `download`'s. What the user
+named explicitly is never silently replaced.
 
 Whatever comes from outside goes through `manifest`: what doesn't parse is
 treated as not to be had, what names foreign objects stops the purge. A release's
@@ -17,35 +17,26 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import ipaddress
 import os
 import re
-import ssl
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
-from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
 
 from . import facts, inventory, manifest
-from .manifest import ForeignObjects, ManifestError
+from .download import Patience, Unobtainable, connections, download
+from .manifest import Document, ForeignObjects, ManifestError
 
 if TYPE_CHECKING:
     import httpx
-    from tenacity import RetryCallState
 
-MAX_REDIRECTS = 5
-
-_UNREACHABLE_ATTEMPTS = 2
-"""Where there is no route, no name or no listener, a second look is enough."""
-_TRANSIENT_ATTEMPTS = 4
-_TRANSIENT_STATUSES = frozenset({408, 425, 429, 500, 502, 503, 504})
 _VARIANTS = frozenset({inventory.SLIM, inventory.AIO, inventory.AUTOUPDATER})
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 """At least two letters: `C:\\manifest.yaml` is a file."""
@@ -87,7 +78,7 @@ class ManifestUnavailable(ReleaseError):
 
 @dataclass(frozen=True)
 class Sources:
-    """Where to look, and for how long. Durations are seconds."""
+    """Where to look, and for how long."""
 
     manifest: str | None = None
     """File or http(s) URL of a manifest; nothing else is then asked."""
@@ -97,14 +88,8 @@ class Sources:
     """Never use the network."""
     cache_dir: Path | None = None
     """Default: `kubectl-glasskube-purge` in the user's cache folder."""
-    connect_timeout: float = 4.0
-    """Without any route, two attempts: a purge without internet access waits some 9 s at most."""
-    read_timeout: float = 10.0
-    """Silence on an open connection."""
-    budget: float = 20.0
-    """All attempts and pauses together; variants are downloaded at the same time."""
-    backoff: float = 0.5
-    """The longest first pause between attempts; it doubles each time."""
+    patience: Patience = field(default_factory=Patience)
+    """With each manifest; variants are downloaded at the same time."""
 
 
 @dataclass(frozen=True)
@@ -119,8 +104,8 @@ class Resolved:
     warnings: tuple[Problem, ...]
     matches_inventory: bool
     """Whether these are exactly the objects that the inventory has for the version."""
-    manifests: tuple[bytes, ...] = field(default=(), compare=False, repr=False)
-    """The manifests themselves; fewer than were asked for where the inventory had to serve."""
+    documents: tuple[Document, ...] = field(default=(), compare=False, repr=False)
+    """The objects themselves; none of a manifest for which the inventory had to serve."""
 
 
 async def resolve(version: str | None, variants: Sequence[str], options: Sources) -> Resolved:
@@ -150,8 +135,8 @@ async def resolve(version: str | None, variants: Sequence[str], options: Sources
     matches = frozenset(refs) == frozenset(_known(version, variants))
     if not matches:
         warnings.append(_difference(version, refs, _known(version, variants)))
-    manifests = tuple(part.manifest for part in parts if part.manifest)
-    return Resolved(version, _source(parts), refs, tuple(dict.fromkeys(warnings)), matches, manifests)
+    documents = tuple(document for part in parts for document in part.documents)
+    return Resolved(version, _source(parts), refs, tuple(dict.fromkeys(warnings)), matches, documents)
 
 
 # -- what was asked for
@@ -192,6 +177,23 @@ def _shown(url: str) -> str:
     return "the address"
 
 
+def _over_http(url: str) -> tuple[Problem, ...]:
+    """A warning where an address isn't protected. What stays on this machine needs no protection."""
+    split = urlsplit(url)
+    host = split.hostname or ""
+    if split.scheme != "http" or host == "localhost" or _is_loopback(host):
+        return ()
+    message = f"the manifest comes from {host} over http: everyone on the way there can change it"
+    return (Problem("manifest-over-http", message),)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True)
 class _Wanted:
     """One manifest of one release, and the address of the releases."""
@@ -225,24 +227,27 @@ def _cache_dir(options: Sources) -> Path:
 
 
 async def _given(named: str, version: str | None, variants: Sequence[str], options: Sources) -> Resolved:
+    warnings: tuple[Problem, ...] = ()
     if _URL.match(named):
         _checked_url(named)
         if options.offline:
             raise InvalidSource(f"--offline forbids the network, and --manifest names {_shown(named)}")
         source = _shown(named)
+        warnings = _over_http(named)
         try:
-            async with _client(options) as client:
-                data = await _download(client, named, options)
-        except _Unobtainable as error:
+            async with connections(options.patience) as client:
+                data = await download(client, named, options.patience)
+        except Unobtainable as error:
             raise ManifestUnavailable(f"the manifest can't be downloaded: {error.why}") from error
     else:
         source = f"file {named}"
         data = await asyncio.to_thread(_read, named)
-    refs = await asyncio.to_thread(_believed, data, source)
+    objects = await asyncio.to_thread(_believed, data, source)
+    refs = tuple(objects)
     matches = _is_of(version, refs, variants)
-    known = _known(version, variants) if version else ()
-    warnings = () if matches else (_difference(version, refs, known),)
-    return Resolved(version, source, refs, warnings, matches, (data,))
+    if not matches:
+        warnings += (_difference(version, refs, _known(version, variants) if version else ()),)
+    return Resolved(version, source, refs, warnings, matches, tuple(objects.values()))
 
 
 def _read(named: str) -> bytes:
@@ -253,15 +258,13 @@ def _read(named: str) -> bytes:
         raise ManifestUnavailable(f"the manifest {named} can't be read: {error.strerror or error}") from error
 
 
-def _is_of(version: str | None, refs: Sequence[Ref], variants: Sequence[str]) -> bool:
+def _is_of(version: str | None, refs: Iterable[Ref], variants: Sequence[str]) -> bool:
     """Whether a manifest is one of the version's, or all the wanted ones in one file. Without a version: any's."""
-    named = frozenset(refs)
-    versions = inventory.releases() if version is None else (version,) if version in inventory.releases() else ()
-    return any(
-        named == frozenset(inventory.objects(release, variant))
-        for release in versions
-        for variant in inventory.variants(release)
-    ) or (version is not None and bool(versions) and named == frozenset(_known(version, variants)))
+    releases = [one for one in inventory.releases() if version in (one, None)]
+    known = [inventory.objects(one, variant) for one in releases for variant in inventory.variants(one)]
+    if version is not None:
+        known.append(_known(version, variants))
+    return frozenset(refs) in map(frozenset, known)
 
 
 # -- cache, download, inventory
@@ -275,8 +278,15 @@ class _Part:
     source: str
     refs: tuple[Ref, ...]
     warnings: tuple[Problem, ...] = ()
-    manifest: bytes = b""
+    documents: tuple[Document, ...] = ()
     """Empty where it couldn't be had."""
+
+    @classmethod
+    def of(
+        cls, wanted: _Wanted, source: str, objects: Mapping[Ref, Document], warnings: tuple[Problem, ...] = ()
+    ) -> _Part:
+        warnings = (*_over_http(wanted.url), *warnings)
+        return cls(wanted.variant, source, tuple(objects), warnings, tuple(objects.values()))
 
 
 async def _parts(wanted: Sequence[_Wanted], options: Sources) -> list[_Part]:
@@ -295,22 +305,22 @@ def _cached(wanted: _Wanted, options: Sources) -> _Part | None:
     try:
         with wanted.file(options).open("rb") as file:
             data = file.read(manifest.MAX_BYTES + 1)
-        refs = _believed(data, "the cache")
+        objects = _believed(data, "the cache")
     except (OSError, ManifestError):
         return None
-    return _Part(wanted.variant, "cache", refs, manifest=data) if _is_cacheable(wanted, refs) else None
+    return _Part.of(wanted, "cache", objects) if _is_cacheable(wanted, objects) else None
 
 
-def _is_cacheable(wanted: _Wanted, refs: Sequence[Ref]) -> bool:
+def _is_cacheable(wanted: _Wanted, refs: Iterable[Ref]) -> bool:
     """What isn't the known release's manifest isn't kept: a mirror may be mended."""
     return wanted.version not in inventory.releases() or _is_of(wanted.version, refs, (wanted.variant,))
 
 
 async def _downloaded(wanted: Sequence[_Wanted], options: Sources) -> dict[_Wanted, _Part]:
     try:
-        async with _client(options) as client:
+        async with connections(options.patience) as client:
             results = await asyncio.gather(*(_obtain(client, each, options) for each in wanted), return_exceptions=True)
-    except _Unobtainable as error:
+    except Unobtainable as error:
         return {each: _from_inventory(each, error.why) for each in wanted}
     for result in results:
         if isinstance(result, BaseException):
@@ -321,16 +331,16 @@ async def _downloaded(wanted: Sequence[_Wanted], options: Sources) -> dict[_Want
 async def _obtain(client: httpx.AsyncClient, wanted: _Wanted, options: Sources) -> _Part:
     """One manifest from its address, else from the inventory. Raises `ForeignObjects`, `UnknownVersion`."""
     try:
-        data = await _download(client, wanted.url, options)
-        refs = await asyncio.to_thread(_believed, data, _shown(wanted.url))
+        data = await download(client, wanted.url, options.patience)
+        objects = await asyncio.to_thread(_believed, data, _shown(wanted.url))
     except ForeignObjects:
         raise
     except ManifestError as error:
         return _from_inventory(wanted, error.message)
-    except _Unobtainable as error:
+    except Unobtainable as error:
         return _from_inventory(wanted, error.why)
-    warning = await asyncio.to_thread(_store, wanted, options, data) if _is_cacheable(wanted, refs) else None
-    return _Part(wanted.variant, "downloaded", refs, (warning,) if warning else (), data)
+    warning = await asyncio.to_thread(_store, wanted, options, data) if _is_cacheable(wanted, objects) else None
+    return _Part.of(wanted, "downloaded", objects, (warning,) if warning else ())
 
 
 def _from_inventory(wanted: _Wanted, why: str) -> _Part:
@@ -344,10 +354,10 @@ def _from_inventory(wanted: _Wanted, why: str) -> _Part:
     )
 
 
-def _believed(data: bytes, source: str) -> tuple[Ref, ...]:
-    refs = manifest.parse(data, source)
-    manifest.check(refs, source)
-    return refs
+def _believed(data: bytes, source: str) -> dict[Ref, Document]:
+    objects = manifest.parse(data, source)
+    manifest.check(objects, source)
+    return objects
 
 
 def _store(wanted: _Wanted, options: Sources, data: bytes) -> Problem | None:
@@ -398,149 +408,3 @@ def _source(parts: Sequence[_Part]) -> str:
     if len(by_source) == 1:
         return next(iter(by_source))
     return "; ".join(f"{' + '.join(variants)}: {source}" for source, variants in by_source.items()) or "not needed"
-
-
-# -- the network
-
-
-class _Unobtainable(Exception):
-    """A download that came to nothing."""
-
-    def __init__(self, why: str, *, attempts: int = 1, pause: float = 0.0) -> None:
-        self.why = why
-        self.attempts = attempts
-        """How often to try in all where this is what happens; 1 where trying again can't help."""
-        self.pause = pause
-        """What the server asks to wait, in seconds."""
-
-
-@contextlib.asynccontextmanager
-async def _client(options: Sources) -> AsyncIterator[httpx.AsyncClient]:
-    """Honours HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, SSL_CERT_FILE and SSL_CERT_DIR."""
-    import httpx
-
-    try:
-        client = httpx.AsyncClient(
-            timeout=httpx.Timeout(options.read_timeout, connect=options.connect_timeout),
-            # The limits are on what arrives: what isn't compressed can't grow behind them.
-            headers={"Accept-Encoding": "identity", "User-Agent": f"kubectl-glasskube-purge/{__version__}"},
-            verify=_trusted(),
-        )
-    except (ImportError, ValueError) as error:
-        # A SOCKS proxy without the extra package for it, or an address that is none.
-        raise _Unobtainable("the proxy settings in the environment can't be used") from error
-    async with client:
-        yield client
-
-
-def _trusted() -> ssl.SSLContext:
-    """The authorities httpx brings along, and the system's, which know what company proxies sign with."""
-    import httpx
-
-    context = httpx.create_ssl_context()
-    context.load_default_certs()
-    return context
-
-
-async def _download(client: httpx.AsyncClient, url: str, options: Sources) -> bytes:
-    """The body at `url`, tried as often as it is worth within the budget. Raises `_Unobtainable`."""
-    from tenacity import AsyncRetrying, retry_if_exception_type, stop_before_delay, wait_random_exponential
-
-    # Full jitter, so that the purges of many clusters don't return together; never sooner than the server asks.
-    jittered = wait_random_exponential(multiplier=options.backoff, max=4)
-    attempts = AsyncRetrying(
-        retry=retry_if_exception_type(_Unobtainable),
-        wait=lambda state: max(_failure(state).pause, jittered(state)),
-        stop=lambda state: state.attempt_number >= _failure(state).attempts or stop_before_delay(options.budget)(state),
-        reraise=True,
-    )
-    try:
-        return await asyncio.wait_for(attempts(_fetch, client, url), options.budget)
-    except asyncio.TimeoutError as error:
-        raise _Unobtainable(f"{_host(url)} took longer than {options.budget:g} s") from error
-
-
-def _failure(state: RetryCallState) -> _Unobtainable:
-    error = state.outcome.exception() if state.outcome else None
-    assert isinstance(error, _Unobtainable)
-    return error
-
-
-async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
-    """One attempt, through all its redirects. Raises `_Unobtainable`."""
-    import httpx
-
-    host = _host(url)
-    try:
-        request = client.build_request("GET", url)
-        for _ in range(MAX_REDIRECTS + 1):
-            host = request.url.host
-            response = await client.send(request, stream=True)
-            async with contextlib.aclosing(response):
-                if response.next_request is None:
-                    return await _body(response)
-                _check_redirect(request.url, response.next_request.url)
-                request = response.next_request
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-        if _is_about_trust(error):
-            raise _Unobtainable(f"{host} shows a certificate that isn't trusted (see SSL_CERT_FILE)") from error
-        why = str(error) or "no answer"
-        raise _Unobtainable(f"{host} can't be reached: {why}", attempts=_UNREACHABLE_ATTEMPTS) from error
-    except httpx.TimeoutException as error:
-        raise _Unobtainable(f"{host} stopped answering", attempts=_TRANSIENT_ATTEMPTS) from error
-    except (httpx.NetworkError, httpx.RemoteProtocolError) as error:
-        raise _Unobtainable(f"{host} broke the connection off", attempts=_TRANSIENT_ATTEMPTS) from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise _Unobtainable(f"{host}: {error}") from error
-    raise _Unobtainable(f"{_host(url)} redirects more than {MAX_REDIRECTS} times")
-
-
-def _host(url: str) -> str:
-    return urlsplit(url).hostname or url
-
-
-def _is_about_trust(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
-
-
-def _check_redirect(origin: httpx.URL, target: httpx.URL) -> None:
-    """Only http and https, and never from what is protected to what isn't."""
-    if target.scheme not in ("http", "https") or (origin.scheme == "https" and target.scheme != "https"):
-        raise _Unobtainable(
-            f"{origin.host} redirects from {origin.scheme} to {target.scheme or 'nowhere'}, which isn't followed"
-        )
-
-
-async def _body(response: httpx.Response) -> bytes:
-    host, status = response.url.host, response.status_code
-    if status in _TRANSIENT_STATUSES:
-        pause = _retry_after(response.headers.get("Retry-After", ""))
-        raise _Unobtainable(f"{host} answers {status}", attempts=_TRANSIENT_ATTEMPTS, pause=pause)
-    if status != 200:
-        what = "doesn't have it (404)" if status == 404 else f"answers {status}"
-        raise _Unobtainable(f"{host} {what}")
-    if response.headers.get("Content-Encoding", "identity") != "identity":
-        raise _Unobtainable(f"{host} sends it compressed, which wasn't asked for")
-    body = bytearray()
-    async for chunk in response.aiter_raw():
-        body += chunk
-        if len(body) > manifest.MAX_BYTES:
-            raise _Unobtainable(f"{host} sends more than {manifest.MAX_BYTES // 1024 // 1024} MiB")
-    return bytes(body)
-
-
-def _retry_after(value: str) -> float:
-    """Seconds of a Retry-After header (RFC 9110: seconds or a date); 0 where there is none that can be read."""
-    if value.isascii() and value.isdigit():
-        return float(value)
-    try:
-        when = parsedate_to_datetime(value)
-    except ValueError:
-        return 0.0
-    when = when if when.tzinfo else when.replace(tzinfo=timezone.utc)
-    return max(0.0, (when - datetime.now(timezone.utc)).total_seconds())

@@ -22,14 +22,14 @@ NAMESPACE = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: glasskube-syste
 
 
 def parse(text: str | bytes) -> tuple[Ref, ...]:
-    return manifest.parse(text.encode() if isinstance(text, str) else text, "the manifest")
+    return tuple(manifest.parse(text.encode() if isinstance(text, str) else text, "the manifest"))
 
 
 @needs_real_manifests
 @pytest.mark.parametrize("release", inventory.releases())
 def test_every_real_manifest_names_what_the_inventory_has(release: str) -> None:
     for variant in inventory.variants(release):
-        refs = manifest.parse(real(release, variant), "the manifest")
+        refs = parse(real(release, variant))
         assert refs == inventory.objects(release, variant)
         assert [ref.version for ref in refs] == [ref.version for ref in inventory.objects(release, variant)]
         manifest.check(refs, "the manifest")

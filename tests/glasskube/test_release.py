@@ -15,10 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kubectl_glasskube_purge.glasskube import inventory, manifest
+from kubectl_glasskube_purge.glasskube.download import MAX_REDIRECTS, Patience
 from kubectl_glasskube_purge.glasskube.inventory import AIO, AUTOUPDATER, SLIM
 from kubectl_glasskube_purge.glasskube.manifest import ForeignObjects, ManifestError, ManifestUnreadable
 from kubectl_glasskube_purge.glasskube.release import (
-    MAX_REDIRECTS,
     InvalidSource,
     ManifestUnavailable,
     ReleaseError,
@@ -60,8 +60,9 @@ def sources(web: Web, tmp_path: Path) -> Sources:
     return from_mirror(web.url, tmp_path)
 
 
-def from_mirror(url: str | None, cache: Path, **other: Any) -> Sources:
-    return Sources(releases_url=url, cache_dir=cache / "cache", **({"backoff": 0.01} | other))
+def from_mirror(url: str | None, cache: Path, *, offline: bool = False, **patience: float) -> Sources:
+    patient = Patience(**({"backoff": 0.01} | patience))
+    return Sources(releases_url=url, cache_dir=cache / "cache", offline=offline, patience=patient)
 
 
 def assert_from_inventory(resolved: Resolved, why: str, version: str = VERSION) -> None:
@@ -379,6 +380,28 @@ async def test_the_proxy_of_the_environment_is_used(web: Web, tmp_path: Path, mo
     resolved = await resolve(VERSION, [SLIM], from_mirror("http://releases.invalid", tmp_path))
     assert resolved.source == "downloaded"
     assert web.targets == [address]
+
+
+async def test_what_comes_over_http_is_warned_about(web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", web.url)
+    mirror = from_mirror("http://releases.invalid", tmp_path)
+    resolved = await resolve(VERSION, [SLIM], mirror)
+    assert [warning.code for warning in resolved.warnings] == ["manifest-from-inventory"]
+    web.answer(f"http://releases.invalid{SLIM_TARGET}", ok(SLIM_BODY))
+    for source in ("downloaded", "cache"):
+        resolved = await resolve(VERSION, [SLIM], mirror)
+        assert resolved.source == source
+        assert [warning.code for warning in resolved.warnings] == ["manifest-over-http"]
+        assert "releases.invalid" in resolved.warnings[0].message
+    resolved = await resolve(VERSION, [SLIM], Sources(manifest=f"http://releases.invalid{SLIM_TARGET}"))
+    assert [warning.code for warning in resolved.warnings] == ["manifest-over-http"]
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_what_stays_on_this_machine_is_not_warned_about(web: Web, tmp_path: Path, host: str) -> None:
+    web.answer(SLIM_TARGET, ok(SLIM_BODY))
+    resolved = await resolve(VERSION, [SLIM], from_mirror(web.url.replace("127.0.0.1", host), tmp_path))
+    assert (resolved.source, resolved.warnings) == ("downloaded", ())
 
 
 async def test_no_proxy_is_used_where_the_environment_says_so(
