@@ -7,9 +7,8 @@ nothing but the manifests' content: the same folder gives the same bytes. With
 `--check` nothing is written, and the exit code is 1 where the stored inventory
 differs.
 
-Identities, what CRDs define and the versions of Flux's controllers are taken, nothing else. The manifests are read
-here as data of known origin; what comes from outside at run time goes through
-`glasskube/manifest.py`, which trusts nothing.
+Identities, digests of the content, what CRDs define and the versions of Flux's controllers are taken, nothing else.
+The manifests are read as at run time, or the digests wouldn't be the same.
 """
 
 from __future__ import annotations
@@ -23,11 +22,11 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from kubectl_glasskube_purge.glasskube.facts import FLUX_DEPLOYMENTS
 from kubectl_glasskube_purge.glasskube.inventory import precedence
+from kubectl_glasskube_purge.glasskube.manifest import digest
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.yaml_text import read_one
 
 ROOT = Path(__file__).resolve().parent.parent
 RELEASES = ROOT.parent / "shared" / "glasskube-releases"
@@ -46,6 +45,7 @@ def generate(folder: Path) -> str:
     if not versions:
         raise FileNotFoundError(f"no */manifest-*.yaml in {folder}")
     objects: dict[Object, int] = {}
+    contents: dict[tuple[int, str], int] = {}
     manifests: dict[tuple[int, ...], int] = {}
     definitions: dict[Defined, int] = {}
     releases: dict[str, Any] = {}
@@ -58,8 +58,9 @@ def generate(folder: Path) -> str:
             if not path.exists():
                 continue
             documents = [loaded for text in _SEPARATOR.split(path.read_text("utf-8")) if (loaded := _load(text))]
-            named = tuple(objects.setdefault(_object(document), len(objects)) for document in documents)
-            variants[variant] = manifests.setdefault(named, len(manifests))
+            named = [(objects.setdefault(_object(one), len(objects)), digest(one)) for one in documents]
+            content = tuple(contents.setdefault(each, len(contents)) for each in named)
+            variants[variant] = manifests.setdefault(content, len(manifests))
             for document in documents:
                 if document["kind"] == "CustomResourceDefinition":
                     name = document["metadata"]["name"]
@@ -74,6 +75,7 @@ def generate(folder: Path) -> str:
         }
     return _text(
         objects=_lines(objects),
+        contents=_lines(contents),
         manifests=_lines(manifests),
         definitions=_lines(definitions),
         releases="{\n" + ",\n".join(f"  {json.dumps(v)}: {_compact(entry)}" for v, entry in releases.items()) + "\n }",
@@ -83,7 +85,7 @@ def generate(folder: Path) -> str:
 @cache
 def _load(text: str) -> Any:
     """One document. Most are the same in many releases, and parsing is all this script takes time for."""
-    return YAML(typ="safe").load(text)
+    return read_one(text)
 
 
 def _object(document: Mapping[str, Any]) -> Object:

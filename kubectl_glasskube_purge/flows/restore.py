@@ -8,11 +8,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from kubectl_glasskube_purge.glasskube import content, facts, inventory
+from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
 from kubectl_glasskube_purge.glasskube.release import Sources, resolve
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import RETRY_SECONDS, Client
@@ -46,6 +46,8 @@ class RestoreRequest:
     release: str = ""
     """`--release`."""
     sources: Sources = field(default_factory=Sources)
+    digests: Callable[[str], inventory.Digests] = inventory.digests
+    """What a release's objects have to be before they are applied."""
     options: Options = field(default_factory=Options)
     yes: bool = False
     dry_run: bool = False
@@ -152,7 +154,7 @@ async def _release(client: Client, request: RestoreRequest, record: Record) -> t
         )
     source = f"the manifest of {request.release}"
     # Its names were checked when it was read. This is to be applied, so what it says matters, too.
-    content.check(resolved.documents, resolved.version or "", source)
+    manifest.check_content(resolved.documents, request.digests(resolved.version or ""), source)
     await client.discover()
     flux_exists = client.discovery.find(*facts.HELM_RELEASE.group_kind) is not None
     entries = planning.from_release(resolved.documents, only, flux_exists=flux_exists)

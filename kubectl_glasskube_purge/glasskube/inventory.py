@@ -1,10 +1,10 @@
 """Which objects every Glasskube release consists of.
 
-The identities, never the content, of all objects in the release manifests (variants
-`slim`, `aio`, `autoupdater`), and which versions of Flux's controllers they bring.
-They are what the purge goes by where a manifest can't be had, what a manifest from
-outside is checked against, and what tells an install's version where the operator's
-image tag doesn't.
+The identities of all objects in the release manifests (variants `slim`, `aio`,
+`autoupdater`), digests of their content, and which versions of Flux's controllers
+they bring. They are what the purge goes by where a manifest can't be had, what a
+manifest from outside is checked against, and what tells an install's version where
+the operator's image tag doesn't.
 
 `inventory.json` is generated from the release manifests by
 `scripts/generate_inventory.py` and never edited by hand. Its format is known to
@@ -66,7 +66,7 @@ def releases() -> tuple[str, ...]:
 
 def variants(release: str) -> tuple[str, ...]:
     """The variants a release was published in. Raises `KeyError` for a release that isn't known."""
-    return tuple(_inventory().objects[release])
+    return tuple(_inventory().contents[release])
 
 
 def objects(release: str, variant: str) -> tuple[Ref, ...]:
@@ -74,7 +74,20 @@ def objects(release: str, variant: str) -> tuple[Ref, ...]:
 
     Raises `KeyError` for a release or variant that isn't known.
     """
-    return _inventory().objects[release][variant]
+    return tuple(_inventory().contents[release][variant])
+
+
+Digests = Mapping[Ref, str]
+"""Objects and the digests of their content, as `manifest.digest` has them."""
+
+
+def digests(release: str) -> Digests:
+    """The content of every object of a release, which is the same in all its variants.
+
+    Empty for a release that isn't known.
+    """
+    published = _inventory().contents.get(release, {})
+    return {ref: digest for contents in published.values() for ref, digest in contents.items()}
 
 
 def definitions(release: str) -> tuple[Definition, ...]:
@@ -119,7 +132,7 @@ def fingerprint(present: Collection[Ref]) -> tuple[str, ...]:
     ours = inventory.operator.intersection(present)
     if not ours:
         return ()
-    sets = {release: frozenset(variant[SLIM]) for release, variant in inventory.objects.items()}
+    sets = {release: frozenset(variant[SLIM]) for release, variant in inventory.contents.items()}
     distance = {release: (len(ours - known), len(known - ours)) for release, known in sets.items()}
     best = min(distance.values())
     return tuple(release for release in reversed(inventory.releases) if distance[release] == best)
@@ -172,7 +185,8 @@ def split_image(image: str) -> tuple[str, str]:
 @dataclass(frozen=True)
 class _Inventory:
     releases: tuple[str, ...]
-    objects: Mapping[str, Mapping[str, tuple[Ref, ...]]]
+    contents: Mapping[str, Mapping[str, Digests]]
+    """By release and variant, in the manifest's order."""
     definitions: Mapping[str, Mapping[str, Definition]]
     flux: Mapping[str, Mapping[str, str]]
     every: frozenset[Ref]
@@ -184,25 +198,26 @@ def _inventory() -> _Inventory:
     text = files(__package__).joinpath("inventory.json").read_text("utf-8")
     stored: Mapping[str, Any] = json.loads(text)
     refs = tuple(_ref(*entry) for entry in stored["objects"])
-    sets = tuple(tuple(refs[index] for index in indexes) for indexes in stored["manifests"])
+    digests = tuple((refs[index], digest) for index, digest in stored["contents"])
+    sets: tuple[Digests, ...] = tuple(dict(digests[index] for index in row) for row in stored["manifests"])
     defined = tuple(
         Definition(group, kind, plural, scope, tuple(versions), storage)
         for group, kind, plural, scope, versions, storage in stored["definitions"]
     )
-    manifests = {
+    contents = {
         release: {variant: sets[index] for variant, index in entry["manifests"].items()}
         for release, entry in stored["releases"].items()
     }
     return _Inventory(
-        releases=tuple(sorted(manifests, key=precedence)),
-        objects=manifests,
+        releases=tuple(sorted(contents, key=precedence)),
+        contents=contents,
         definitions={
             release: {defined[index].name: defined[index] for index in entry["definitions"]}
             for release, entry in stored["releases"].items()
         },
         flux={release: entry["flux"] for release, entry in stored["releases"].items()},
         every=frozenset(refs),
-        operator=frozenset(ref for variant in manifests.values() for ref in variant[SLIM]),
+        operator=frozenset(ref for variant in contents.values() for ref in variant[SLIM]),
     )
 
 

@@ -6,12 +6,15 @@ manifest needs (0.5 MiB, lines of 273 characters, 22 levels, 48 documents, 17,00
 events), so that the worst input takes seconds.
 
 `check` then holds the objects against the inventory: what no Glasskube release
-contains is never deleted on a manifest's word. What is done with the objects is
-left to the plan; where the bytes come from, to `release`.
+contains is never deleted on a manifest's word. `check_content` is for a manifest
+that is applied. What is done with the objects is left to the plan; where the bytes
+come from, to `release`.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +24,7 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import ProblemError
 from kubectl_glasskube_purge.kube.yaml_text import shown
 
-from . import inventory
+from . import facts, inventory
 
 Document = dict[str, Any]
 """An object as a manifest has it: JSON's types and nothing else."""
@@ -85,9 +88,7 @@ class ForeignObjects(ManifestError):
     def __init__(self, source: str, foreign: Sequence[Ref]) -> None:
         self.foreign = tuple(foreign)
         """All of them, in the manifest's order; the message names the first ten."""
-        shown = ", ".join(_described(ref) for ref in self.foreign[:10])
-        rest = f" and {len(self.foreign) - 10} more" if len(self.foreign) > 10 else ""
-        super().__init__(source, f"names what no Glasskube release contains: {shown}{rest}")
+        super().__init__(source, f"names what no Glasskube release contains: {_listed(self.foreign)}")
 
 
 _ERRORS: Mapping[type[yaml_text.YamlError], type[ManifestError]] = {
@@ -95,6 +96,21 @@ _ERRORS: Mapping[type[yaml_text.YamlError], type[ManifestError]] = {
     yaml_text.Refused: ManifestRefused,
     yaml_text.TooLarge: ManifestTooLarge,
 }
+
+
+class ForeignContent(ManifestError):
+    """The manifest's objects are Glasskube's by name, and their content isn't that of the release."""
+
+    code = "manifest-foreign-content"
+    hint = (
+        "Nothing of it was applied. If you trust this manifest, apply it yourself: kubectl apply --server-side "
+        f"--field-manager={facts.FIELD_MANAGER} -f FILE."
+    )
+
+    def __init__(self, source: str, foreign: Sequence[Ref]) -> None:
+        self.foreign = tuple(foreign)
+        """All of them, in the manifest's order; the message names the first ten."""
+        super().__init__(source, f"has objects whose content isn't that of the release: {_listed(self.foreign)}")
 
 
 def parse(data: bytes, source: str) -> dict[Ref, Document]:
@@ -130,6 +146,22 @@ def check(refs: Iterable[Ref], source: str) -> None:
     foreign = [ref for ref in refs if ref not in known]
     if foreign:
         raise ForeignObjects(source, foreign)
+
+
+def check_content(documents: Iterable[Document], digests: inventory.Digests, source: str) -> None:
+    """Raises `ForeignContent` unless every object is, to the last field, what `digests` has.
+
+    For objects that are applied: a Deployment of a known name may run any image, a known binding may make
+    anyone an admin.
+    """
+    foreign = [ref for document in documents if digests.get(ref := Ref.of(document)) != digest(document)]
+    if foreign:
+        raise ForeignContent(source, foreign)
+
+
+def digest(document: Document) -> str:
+    """SHA-256 of an object's content, whatever the layout and the order of the keys, in hex."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def _decoded(data: bytes, source: str) -> str:
@@ -171,6 +203,7 @@ def _ref(document: Any, source: str, line: int) -> Ref:
     return Ref.of(document)
 
 
-def _described(ref: Ref) -> str:
+def _listed(refs: Sequence[Ref]) -> str:
     """With the group where there is one: a foreign kind's name alone says too little."""
-    return f"{ref.display} ({ref.group})" if ref.group else ref.display
+    named = [f"{ref.display} ({ref.group})" if ref.group else ref.display for ref in refs[:10]]
+    return ", ".join(named) + (f" and {len(refs) - 10} more" if len(refs) > 10 else "")

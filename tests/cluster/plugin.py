@@ -18,6 +18,9 @@ from typing import IO, Any
 from tests.cluster.controlplane import ControlPlane
 
 _ROOT = Path(__file__).parents[2]
+PLUGIN = "kubectl_glasskube_purge"
+RENDERED = "tests.cluster.rendered"
+"""The plugin for which the renditions are the releases."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "TZ", "TMPDIR", "VIRTUAL_ENV", "COVERAGE_PROCESS_START", "SYSTEMROOT")
 
 
@@ -62,13 +65,14 @@ def purge(
     input: str | None = None,
     env: Mapping[str, str | None] | None = None,
     timeout: float = 300,
+    module: str = PLUGIN,
 ) -> Result:
-    """Runs `kubectl-glasskube-purge` with `arguments` to its end.
+    """Runs `kubectl-glasskube-purge` with `arguments` to its end; `module` may be `RENDERED`.
 
     stdin is `input`, or closed. Raises `subprocess.TimeoutExpired` after `timeout` seconds: a hang is a failure.
     """
     done = subprocess.run(
-        command(*arguments),
+        command(*arguments, module=module),
         input="" if input is None else input,
         capture_output=True,
         text=True,
@@ -100,6 +104,6 @@ def start_purge(
     )
 
 
-def command(*arguments: str) -> list[str]:
+def command(*arguments: str, module: str = PLUGIN) -> list[str]:
     """The command line of the plugin."""
-    return [sys.executable, "-m", "kubectl_glasskube_purge", *arguments]
+    return [sys.executable, "-m", module, *arguments]

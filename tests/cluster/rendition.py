@@ -9,10 +9,11 @@ scopes and versions of the CRDs. Schemas accept anything.
 
 from __future__ import annotations
 
+import functools
 import re
 from typing import Any
 
-from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
 from kubectl_glasskube_purge.kube.objects import Ref
 from tests.cluster.api import Object
 
@@ -27,6 +28,14 @@ _PROXY_IMAGE = f"{facts.RBAC_PROXY_IMAGE}:v0.15.0"
 def render(release: str, variant: str) -> list[Object]:
     """The manifest's objects in its order. Raises `KeyError` for a release or variant that isn't known."""
     return [_render(ref, release) for ref in inventory.objects(release, variant)]
+
+
+@functools.lru_cache
+def digests(release: str) -> inventory.Digests:
+    """What `inventory.digests` would have if releases were made like this; empty for a release that isn't known."""
+    known = inventory.variants(release) if release in inventory.releases() else ()
+    objects = [one for variant in known for one in render(release, variant)]
+    return {Ref.of(one): manifest.digest(one) for one in objects}
 
 
 def _render(ref: Ref, release: str) -> Object:

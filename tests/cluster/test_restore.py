@@ -16,7 +16,7 @@ from tests.cluster.api import Object
 from tests.cluster.controlplane import ControlPlane, Snapshot
 from tests.cluster.dump import Dump, difference
 from tests.cluster.faults import faults
-from tests.cluster.plugin import Result, purge, start_purge
+from tests.cluster.plugin import RENDERED, Result, purge, start_purge
 from tests.cluster.restored import comparable, not_ready
 from tests.cluster.test_crash import SHARES, sweep
 
@@ -276,7 +276,7 @@ def test_a_flux_that_others_turned_out_to_need_is_rebuilt_and_their_release_is_r
     assert result.returncode == 3, result
     assert "--manifest" in report(result)["error"]["hint"]
     release = ("--release=v0.26.1", f"--manifest={manifest_file(tmp_path)}", "--only=flux")
-    document = report(purge(cluster, "restore", *release, "--yes", "-o", "json"))
+    document = report(purge(cluster, "restore", *release, "--yes", "-o", "json", module=RENDERED))
     assert document["outcome"] == "done", document
     install.foreign_release(cluster)
     assert cluster.api.get("v1", "Namespace", install.NAMESPACE) is None
@@ -292,12 +292,15 @@ def test_a_release_rebuilds_glasskube_and_leaves_a_flux_that_exists_alone(
     genuine = Path(file).read_text()
     Path(file).write_text(genuine.replace("ghcr.io/glasskube/package-operator", "elsewhere.example/package-operator"))
     since = cluster.audit_position()
-    document = report(purge(cluster, "restore", *options))
+    document = report(purge(cluster, "restore", *options, module=RENDERED))
     assert (document["outcome"], document["error"]["code"]) == ("refused", "manifest-foreign-content")
-    assert "elsewhere.example" in document["error"]["message"]
+    assert "deployment.apps/glasskube-controller-manager" in document["error"]["message"]
+    assert "kubectl apply --server-side" in document["error"]["hint"]
     assert not [entry for entry in cluster.audit(since, user="admin") if entry["verb"] == "patch"]
     Path(file).write_text(genuine)
-    document = report(purge(cluster, "restore", *options))
+    refused = report(purge(cluster, "restore", *options))
+    assert refused["error"]["code"] == "manifest-foreign-content", "a rendition isn't what was released"
+    document = report(purge(cluster, "restore", *options, module=RENDERED))
     assert document["outcome"] == "done"
     assert "flux-exists" in [one["code"] for one in document["warnings"]]
     assert not [one for stage in document["stages"] for one in stage["objects"] if one["namespace"] == "flux-system"]

@@ -27,12 +27,14 @@ def parse(text: str | bytes) -> tuple[Ref, ...]:
 
 @needs_real_manifests
 @pytest.mark.parametrize("release", inventory.releases())
-def test_every_real_manifest_names_what_the_inventory_has(release: str) -> None:
+def test_every_real_manifest_names_and_contains_what_the_inventory_has(release: str) -> None:
     for variant in inventory.variants(release):
-        refs = parse(real(release, variant))
+        objects = manifest.parse(real(release, variant), "the manifest")
+        refs = tuple(objects)
         assert refs == inventory.objects(release, variant)
         assert [ref.version for ref in refs] == [ref.version for ref in inventory.objects(release, variant)]
         manifest.check(refs, "the manifest")
+        manifest.check_content(objects.values(), inventory.digests(release), "the manifest")
 
 
 def test_objects_are_named_once_and_in_order() -> None:

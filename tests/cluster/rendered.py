@@ -1,0 +1,18 @@
+"""The plugin for which the renditions are the releases: `restore --release` applies them and nothing else.
+
+    python -m tests.cluster.rendered restore --release=v0.26.1 --manifest=FILE
+
+The digests are a parameter of the restore; no option and no variable of the environment changes them.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kubectl_glasskube_purge.__main__ import main
+from kubectl_glasskube_purge.flows import restore
+from tests.cluster import rendition
+
+if __name__ == "__main__":
+    restore.RestoreRequest = partial(restore.RestoreRequest, digests=rendition.digests)  # type: ignore[assignment,misc]
+    main()
