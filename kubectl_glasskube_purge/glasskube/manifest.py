@@ -91,13 +91,6 @@ class ForeignObjects(ManifestError):
         super().__init__(source, f"names what no Glasskube release contains: {_listed(self.foreign)}")
 
 
-_ERRORS: Mapping[type[yaml_text.YamlError], type[ManifestError]] = {
-    yaml_text.NotYaml: ManifestUnreadable,
-    yaml_text.Refused: ManifestRefused,
-    yaml_text.TooLarge: ManifestTooLarge,
-}
-
-
 class ForeignContent(ManifestError):
     """The manifest's objects are Glasskube's by name, and their content isn't that of the release."""
 
@@ -111,6 +104,13 @@ class ForeignContent(ManifestError):
         self.foreign = tuple(foreign)
         """All of them, in the manifest's order; the message names the first ten."""
         super().__init__(source, f"has objects whose content isn't that of the release: {_listed(self.foreign)}")
+
+
+_ERRORS: Mapping[type[yaml_text.YamlError], type[ManifestError]] = {
+    yaml_text.NotYaml: ManifestUnreadable,
+    yaml_text.Refused: ManifestRefused,
+    yaml_text.TooLarge: ManifestTooLarge,
+}
 
 
 def parse(data: bytes, source: str) -> dict[Ref, Document]:

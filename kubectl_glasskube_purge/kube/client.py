@@ -13,13 +13,11 @@ test what they change, applies declare a state. So every request may be retried.
 from __future__ import annotations
 
 import asyncio
-import json
-import re
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal
 
-from . import answers, errors
+from . import answers, errors, yaml_text
 from .discovery import Discovery, discover
 from .objects import Found, Ref
 from .resources import Resource
@@ -230,7 +228,7 @@ class Client:
             resource.path(ref.namespace, ref.name),
             params=params | ({"dryRun": "All"} if dry_run else {}),
             headers={"Content-Type": "application/apply-patch+yaml"},
-            body=_as_yaml(document),
+            body=yaml_text.write_line(document).encode(),  # an apply is read as YAML
         )
         return answers.found(resource, answer, whole=True)
 
@@ -264,17 +262,3 @@ class Client:
                 if first and isinstance(error, errors.NobodyThere):
                     raise
                 await tries.again(error)
-
-
-_NOT_IN_YAML = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""What YAML doesn't allow as it is, or takes for the end of a line."""
-
-
-def _as_yaml(document: Mapping[str, Any]) -> bytes:
-    """JSON that YAML reads the same: an apply is read as YAML.
-
-    Escaped is what YAML needs escaped, and nothing else: an emoji, which JSON's
-    encoder writes as two escapes, YAML refuses.
-    """
-    text = json.dumps(document, ensure_ascii=False)
-    return _NOT_IN_YAML.sub(lambda found: f"\\u{ord(found[0]):04x}", text).encode()
