@@ -32,14 +32,23 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.reviews import who_am_i
 from kubectl_glasskube_purge.kube.wording import plural, some
-from kubectl_glasskube_purge.purge.act import execute as executing
 from kubectl_glasskube_purge.purge.act.claim import claimed
+from kubectl_glasskube_purge.purge.act.deleting import Answer, rehearse
+from kubectl_glasskube_purge.purge.act.execute import execute
 from kubectl_glasskube_purge.purge.judge import preflight
 from kubectl_glasskube_purge.purge.judge.plan import plan, stayed_after_all
 from kubectl_glasskube_purge.purge.judge.verify import explained, verify
 from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.look.survey import survey
-from kubectl_glasskube_purge.purge.model.events import Event, GuardStopped, Interrupted, Limits, ObjectDone, Stopped
+from kubectl_glasskube_purge.purge.model.events import (
+    FORCE_AFTER,
+    Event,
+    GuardStopped,
+    Interrupted,
+    Limits,
+    ObjectDone,
+    Stopped,
+)
 from kubectl_glasskube_purge.purge.model.plan import BUSY, STAGES, Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.purge.model.survey import Survey, Version
@@ -130,7 +139,7 @@ async def _prepare(
         return None
     if request.dry_run:
         if request.dry_run_on_server:
-            record.warnings += [_answer(answer) for answer in await executing.rehearse(client, decided)]
+            record.warnings += [_answer(answer) for answer in await rehearse(client, decided)]
         record.outcome = "dry-run"
         return None
     if not request.yes:
@@ -154,7 +163,7 @@ async def _prepare(
     return found, decided, file
 
 
-def _answer(answer: executing.Answer) -> Problem:
+def _answer(answer: Answer) -> Problem:
     """What the API server says to a delete that was only tried, as a warning."""
     if answer.expected:
         message = f"{answer.ref.display} is refused as yet, and not in a purge, as {answer.expected}: {answer.message}"
@@ -378,15 +387,8 @@ async def _execute(
             show(event)
 
         try:
-            await executing.execute(
-                client,
-                decided,
-                found,
-                emit=emit,
-                limits=request.limits,
-                stop=stop,
-                force_finalizers=request.options.force_finalizers,
-            )
+            force = FORCE_AFTER if request.options.force_finalizers else None
+            await execute(client, decided, found, emit=emit, limits=replace(request.limits, force=force), stop=stop)
         except Stopped as error:
             stopped = error
     if isinstance(stopped, Interrupted):

@@ -1,0 +1,84 @@
+"""What a chart leaves behind if helm-controller doesn't uninstall it, or not completely.
+
+A package's namespace may be deleted before helm-controller has read the release's Secret in it. helm-controller then
+takes the release for uninstalled, and what the chart put outside of that namespace is left. The stored manifest
+proves whose those objects are, so it is read before the first delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube import errors
+from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.purge.judge.ownership import consequences, release_of
+from kubectl_glasskube_purge.purge.look import helm_release
+from kubectl_glasskube_purge.purge.look.survey import release_secret
+from kubectl_glasskube_purge.purge.model.events import Notice
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Stage
+
+from .run import Run, Tracked, all_of
+
+
+async def read_charts(run: Run, stage: Stage) -> None:
+    """Reads which charts the objects outside of the stage's namespaces belong to. Raises `KubeError`.
+
+    If a Secret may not be read, nothing is proven, and what is left is reported at the end.
+    """
+    namespaces = {c.found.ref.name for c in stage.consequences if c.found.ref.group_kind == NAMESPACE}
+    outside = [c for c in stage.consequences if c.rule == "helm" and c.found.ref.namespace not in namespaces]
+
+    async def read(release: Found) -> None:
+        namespace, name = release_of(release)
+        secret = release_secret(run.survey.objects, namespace, name)
+        try:
+            whole = await run.client.get(secret.ref, whole=True) if secret is not None else None
+        except errors.Forbidden:
+            return
+        if whole is None:
+            return
+        installed = helm_release.installed_by(whole, namespace)
+        for consequence in outside:
+            if consequence.because == release.ref and consequence.found.ref in installed:
+                run.tracked[consequence.found.uid].chart_of = release.uid
+
+    releases = {c.because for c in outside}
+    await all_of(read(found) for ref in releases if (found := run.survey.get(ref)) is not None)
+
+
+async def delete_left_of_charts(run: Run, pending: Iterable[Tracked]) -> None:
+    """Deletes what a chart left behind once its HelmRelease is gone. Raises `KubeError`."""
+
+    async def delete(found: Found) -> None:
+        if await run.client.delete(found.ref, uid=found.uid) == "accepted":
+            message = (
+                f"{found.ref.display} was left by its chart's uninstall; the release's manifest proves whose it is"
+            )
+            run.emit(Notice("left-by-chart", message))
+
+    await all_of(
+        delete(tracked.found)
+        for tracked in pending
+        if not tracked.found.terminating and (release := run.tracked.get(tracked.chart_of)) is not None and release.gone
+    )
+
+
+async def leave_charts(run: Run) -> None:
+    """Stops waiting for what only an uninstall removes, and deletes the HelmCharts of abandoned HelmReleases.
+
+    Raises `KubeError`.
+    """
+    kept = {one.ref for one in run.plan.kept}
+    roots = [action.found for stage in run.plan.stages for action in stage.deletes]
+    abandoned = {tracked.found.ref for tracked in run.tracked.values() if tracked.abandoned}
+    going = consequences(run.survey, roots, kept, abandoned).keys() | {found.ref for found in roots}
+    for uid, tracked in list(run.tracked.items()):
+        ref = tracked.found.ref
+        if tracked.gone or ref in going or ref not in run.plan.going:
+            continue
+        if ref.group_kind == facts.HELM_CHART.group_kind:
+            await run.client.delete(ref, uid=uid)
+        else:
+            run.settle(uid, "kept", "stays behind: nobody uninstalls the chart it came with")

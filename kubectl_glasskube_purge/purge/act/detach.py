@@ -1,0 +1,96 @@
+"""Keeps objects although what owns them is deleted: the operator is stopped, then ownerReferences are taken off.
+
+A kept HelmRelease's chart is handed over to Helm by deleting a suspended HelmRelease, which uninstalls nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube import edits, errors, watches
+from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
+from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, ObjectOutcome, TimedOut
+from kubectl_glasskube_purge.purge.model.kinds import POD
+from kubectl_glasskube_purge.purge.model.plan import Action
+
+from .finalizers import drop
+from .run import Run
+
+OPERATOR_PATIENCE = 120.0
+"""Seconds for the operator's Pods to end after it is scaled to zero; their grace period is 10."""
+
+_MANAGED_BY = (facts.MANAGED_BY_LABEL, facts.MANAGED_BY)
+"""The label that is no longer true of a detached object."""
+
+
+def _set(action: Action, operation: str, path: str, value: Any) -> list[dict[str, Any]]:
+    """A JSON patch that sets one field of the very object that was surveyed."""
+    return [
+        {"op": "test", "path": "/metadata/uid", "value": action.found.uid},
+        {"op": operation, "path": path, "value": value},
+    ]
+
+
+async def stop_operator(run: Run, stage: str, action: Action) -> None:
+    """Scales the operator to zero and waits until its Pods are gone: until then it may change objects.
+
+    Raises `TimedOut` if they don't end, and `KubeError`.
+    """
+    found = await run.client.get(action.ref, whole=True)
+    if found is not None:
+        await run.client.patch(action.ref, _set(action, "replace", "/spec/replicas", 0))
+        pods = run.client.discovery.find(*POD)
+        if pods is not None:
+            labels = found.get("spec", "selector", "matchLabels") or {}
+            selector = ",".join(f"{key}={value}" for key, value in labels.items())
+            ended = watches.until_none(run.client, pods, action.ref.namespace, selector)
+            if not await run.within(OPERATOR_PATIENCE, ended):
+                raise TimedOut(
+                    "operator-not-stopped",
+                    f"the Pods of {action.ref.display} don't end, so the operator may still change what is to stay",
+                    f"See kubectl get pods -n {action.ref.namespace}: is their node gone? Then run this again. "
+                    f"More: {TROUBLESHOOTING}#operator-not-stopped",
+                )
+    run.emit(ObjectDone(stage, action.ref, action.found.uid, "apply", "applied", action.reason))
+
+
+async def detach(run: Run, stage: str, action: Action) -> None:
+    """Takes the ownerReferences of deleted objects off a kept object, and sees that they are off.
+
+    Raises `GuardStopped` if another object has its name, `Interrupted` and `KubeError`.
+    """
+    run.raise_if_stopped()
+    going = {found.uid for found in run.plan.going.values()}
+    answer = await edits.remove_owners(run.client, action.ref, uid=action.found.uid, owners=going, label=_MANAGED_BY)
+    if answer == "replaced":
+        raise GuardStopped(
+            "replaced", f"another object is called {action.ref.display} now", "Run this again: it is judged anew."
+        )
+    done: ObjectOutcome = "handed-over" if action.verb == "hand-over" else "detached"
+    outcome: ObjectOutcome = "absent" if answer == "absent" else done
+    run.emit(ObjectDone(stage, action.ref, action.found.uid, action.verb, outcome, direct=False))
+
+
+async def hand_over_to_helm(run: Run, stage: str, action: Action) -> None:
+    """Suspends a HelmRelease, sees that it is, and deletes it: its chart and its release Secret are kept.
+
+    helm-controller drops the finalizer of a suspended HelmRelease without
+    uninstalling. If it doesn't run, the finalizer is dropped here: nothing is lost by that.
+    Raises `GuardStopped` if the HelmRelease doesn't stay suspended, `Interrupted` and `KubeError`.
+    """
+    run.raise_if_stopped()
+    try:
+        seen = await run.client.patch(action.ref, _set(action, "add", "/spec/suspend", True))
+        if seen.get("spec", "suspend") is not True:
+            raise GuardStopped(
+                "not-suspended",
+                f"{action.ref.display} doesn't stay suspended: somebody changes it back",
+                "Find out who does (its managedFields tell), then run this again.",
+            )
+        await run.client.delete(action.ref, uid=action.found.uid, propagation="Orphan")
+    except errors.NotFound:
+        return
+    if not run.survey.flux_controller(action.found).running:
+        why = "nobody is there to drop it, and a suspended HelmRelease's finalizer guards nothing"
+        await drop(run, stage, action.found, facts.FLUX_FINALIZER, why)

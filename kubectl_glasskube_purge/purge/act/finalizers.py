@@ -1,0 +1,87 @@
+"""Drops finalizers: Glasskube's own, which guards nothing in a purge, and those of others if the user consents.
+
+The consent covers finalizers that nothing drops any more. Flux's is dropped only if its controller can't act.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube import edits, errors
+from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.kube.wording import displayed
+from kubectl_glasskube_purge.purge.look import held
+from kubectl_glasskube_purge.purge.model.events import Notice, ObjectDone
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+
+from .charts import leave_charts
+from .deleting import attempt
+from .run import Run, Tracked, all_of
+
+
+async def drop(run: Run, stage: str, found: Found, finalizer: str, why: str) -> bool:
+    """Drops one finalizer. Returns whether the object had it. Raises as `attempt` does, but for `Refused`."""
+    try:
+        answer = await attempt(
+            run, found, lambda: edits.remove_finalizer(run.client, found.ref, uid=found.uid, finalizer=finalizer)
+        )
+    except errors.Refused as error:
+        run.fail(found.uid, error)
+        return False
+    if answer == "changed":
+        run.emit(ObjectDone(stage, found.ref, found.uid, "release-finalizer", "applied", why))
+    elif answer in ("absent", "replaced"):
+        run.settle(found.uid, "deleted")
+    return answer == "changed"
+
+
+async def _drop_each(run: Run, stage: str, stuck: list[tuple[Found, str]], why: str) -> list[tuple[Found, str]]:
+    """Drops several finalizers. Returns those that were there."""
+    dropped = await all_of(drop(run, stage, found, finalizer, why) for found, finalizer in stuck)
+    return [one for one, done in zip(stuck, dropped, strict=True) if done]
+
+
+async def drop_own(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
+    """Drops Glasskube's finalizer if the operator doesn't."""
+    why = f"the operator didn't drop it within {run.limits.finalizer:.0f} s"
+    finalizer = facts.PACKAGE_FINALIZER
+    stuck = [(t.found, finalizer) for t in pending if t.found.terminating and finalizer in t.found.finalizers]
+    if dropped := await _drop_each(run, stage, stuck, why):
+        message = (
+            f"{finalizer} was dropped from {displayed(found.ref for found, _ in dropped)}: {why}, and it guards nothing"
+        )
+        run.emit(Notice("finalizer-dropped", message))
+
+
+async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
+    """Drops what no controller drops, by consent, and records what is left behind because of it."""
+    why = "nobody dropped it, and --force-finalizers consents: what it guarded may stay behind"
+    stuck = [
+        (tracked.found, finalizer)
+        for tracked in pending
+        if tracked.found.terminating and not tracked.gone
+        for finalizer in await _given_up(run, tracked.found)
+    ]
+    dropped = await _drop_each(run, stage, stuck, why)
+    for found, finalizer in dropped:
+        run.emit(Notice("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {why}"))
+    abandoned = [
+        found
+        for found, finalizer in dropped
+        if finalizer == facts.FLUX_FINALIZER and found.ref.group_kind == facts.HELM_RELEASE.group_kind
+    ]
+    for found in abandoned:
+        run.tracked[found.uid].abandoned = True
+    if abandoned:
+        await leave_charts(run)
+
+
+async def _given_up(run: Run, found: Found) -> tuple[str, ...]:
+    """An object's foreign finalizers that nothing drops; none of Flux's as long as its controller can act."""
+    if not held.foreign_finalizers(found) and found.ref.group_kind != NAMESPACE:
+        return ()
+    seen = await held.look(run.client, found, run.survey)
+    if facts.FLUX_FINALIZER in seen.found.finalizers and not seen.hopeless:
+        return ()
+    return held.foreign_finalizers(seen.found)

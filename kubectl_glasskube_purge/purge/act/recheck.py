@@ -1,0 +1,124 @@
+"""Asks the guard's question again, right before a stage that deletes more than it names.
+
+Deleting a namespace or a CRD deletes all that is in it, also what was created after the survey, and Flux may have
+been used since. A new use of Flux keeps Flux, and the rest goes on; any other unplanned object ends the run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.look.survey import revisit, survey
+from kubectl_glasskube_purge.purge.model.events import GuardStopped
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Action, Stage
+from kubectl_glasskube_purge.purge.model.survey import Survey
+
+from .run import Run
+
+
+@dataclass(frozen=True)
+class Spared:
+    """What is kept although the plan deletes it."""
+
+    refs: frozenset[Ref] = frozenset()
+    error: GuardStopped | None = None
+    """What ends the run after everything else is done; None if nothing is spared."""
+
+    def without(self, stage: Stage) -> Stage:
+        """The stage without what is spared."""
+        return replace(
+            stage,
+            actions=tuple(action for action in stage.actions if action.ref not in self.refs),
+            consequences=tuple(one for one in stage.consequences if one.found.ref not in self.refs),
+        )
+
+
+async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
+    """Surveys again what the stage deletes, and returns what is spared from now on.
+
+    Raises `GuardStopped` if the stage would delete unplanned objects, or if that can't be seen; `Interrupted`;
+    and `KubeError` if the cluster can't be surveyed.
+    """
+    takes_flux = run.plan.flux == "delete" and any(action.ref in guard.flux_refs() for action in stage.deletes)
+    current = await survey(run.client) if takes_flux else await _revisit(run, stage)
+    if current is None:
+        return spared
+    run.raise_if_stopped()  # a request that isn't tried again proves nothing by its failure
+    _require_readable(run, current)
+    if takes_flux and run.plan.verdict.proven and spared.error is None:
+        against = [evidence.text for evidence in guard.flux(current).evidence if evidence.against]
+        if against:
+            spared = _spare_flux(run, against[0])
+    for action in spared.without(stage).deletes:
+        _require_planned(run, action, current)
+    return spared
+
+
+async def _revisit(run: Run, stage: Stage) -> Survey | None:
+    """Surveys what the stage deletes without naming it; None if it names everything."""
+    refs = [action.ref for action in stage.deletes]
+    namespaces = {ref.name for ref in refs if ref.group_kind == NAMESPACE}
+    definitions = (run.survey.defines.get(ref.name) for ref in refs if ref.group_kind == DEFINITION)
+    kinds = {kind for kind in definitions if kind is not None}
+    if run.survey.operator.ref in refs:
+        kinds.update(facts.PACKAGE_GROUP_KINDS)
+    return await revisit(run.client, kinds, namespaces) if namespaces or kinds else None
+
+
+def _require_readable(run: Run, current: Survey) -> None:
+    before = {unreadable.what for unreadable in run.survey.unreadable}
+    if unseen := [unreadable for unreadable in current.unreadable if unreadable.what not in before]:
+        raise GuardStopped(
+            "unreadable",
+            f"{unseen[0].what} can't be read any more ({unseen[0].why}): who needs what isn't known",
+            "Run this again once it can be read.",
+        )
+
+
+def _spare_flux(run: Run, why: str) -> Spared:
+    """Keeps Flux, which is in use since the preview, with all that would be deleted because of it."""
+    flux = guard.flux_refs()
+    error = GuardStopped(
+        "flux-in-use",
+        f"Flux is in use since the preview, so it stays: {why}",
+        "Everything else is gone. Keep Flux, or run this again: it is judged anew.",
+    )
+    followers = {c.found.ref for stage in run.plan.stages for c in stage.consequences if c.root in flux}
+    spared = Spared(flux | followers, error)
+    for uid, tracked in run.tracked.items():
+        if tracked.found.ref in spared.refs:
+            run.settle(uid, "kept", why)
+    return spared
+
+
+def _require_planned(run: Run, action: Action, current: Survey) -> None:
+    if unplanned := _unplanned(run, action, current):
+        names = ", ".join(found.ref.display for found in unplanned[:3])
+        goes = "would go from" if action.ref == run.survey.operator.ref else "would take along"
+        raise GuardStopped(
+            "appeared-meanwhile",
+            f"{action.ref.display} {goes} what wasn't there at the preview: {names}",
+            "Look at these objects, then run this again.",
+        )
+
+
+def _unplanned(run: Run, action: Action, current: Survey) -> tuple[Found, ...]:
+    """What the deletion of a namespace, a CRD or the operator affects beyond the plan.
+
+    An object with a planned name and another UID is another object, created since; except for PackageInfos,
+    which only the operator creates, and creates anew.
+    """
+    kinds: tuple[tuple[str, str], ...] = ()
+    if action.ref == run.survey.operator.ref:
+        kinds = facts.PACKAGE_GROUP_KINDS
+    elif action.ref.group_kind == DEFINITION:
+        kinds = (current.defines.get(action.ref.name, ("", "")),)
+    elif action.ref.group_kind == NAMESPACE:
+        known = [found for found in current.objects.values() if found.uid in run.tracked]
+        return guard.foreign_in(current, action.ref.name, known)
+    again = run.plan.going.keys() if kinds == (facts.PACKAGE_INFO.group_kind,) else ()
+    return tuple(found for found in current.of_kind(*kinds) if found.uid not in run.tracked and found.ref not in again)
