@@ -24,7 +24,7 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge import guard, preflight
 from kubectl_glasskube_purge.purge.judge.plan import plan
-from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
@@ -67,12 +67,7 @@ def everything() -> Survey:
         for number, ref in enumerate(refs)
     }
     defined = (*facts.GLASSKUBE_KINDS, *facts.FLUX_KINDS)
-    return compose(
-        objects,
-        listed={},
-        defines={kind.crd: kind.group_kind for kind in defined},
-        uids={found.uid for found in objects.values()},
-    )
+    return compose(objects, defines={kind.crd: kind.group_kind for kind in defined})
 
 
 def _runs(name: str) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, plural
-from kubectl_glasskube_purge.purge.look.survey import controller_of
+from kubectl_glasskube_purge.purge.look.compose import controller_of
 from kubectl_glasskube_purge.purge.model.events import (
     Event,
     Limits,

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
-from kubectl_glasskube_purge.purge.look import survey as surveying
+from kubectl_glasskube_purge.purge.look.compose import compose
+from kubectl_glasskube_purge.purge.look.relevant import FIRST, relevant
 from kubectl_glasskube_purge.purge.model.plan import Options
 from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
@@ -134,19 +135,17 @@ class Cluster:
         resources = [
             Resource(group, "v1", kind, name.partition(".")[0], True) for name, (group, kind) in self.defines.items()
         ]
-        first = surveying.FIRST
-        roots = {ref: found for ref, found in seen.items() if ref.group_kind in first}
-        keep = surveying.relevant(roots, resources, frozenset())
-        return surveying.compose(
-            {ref: found for ref, found in seen.items() if ref.group_kind in first or keep(found)},
-            listed={},
+        roots = {ref: found for ref, found in seen.items() if ref.group_kind in FIRST}
+        keep = relevant(roots, resources, frozenset())
+        survey = compose(
+            {ref: found for ref, found in seen.items() if ref.group_kind in FIRST or keep(found)},
             defines=self.defines,
             uids=[found.uid for found in seen.values()],
             unreadable=[
                 Unreadable(what, "forbidden", kind, kind[1] not in CLUSTER_SCOPED) for kind, what in self.hidden.items()
             ],
-            helm_keeps=[self.objects[uid].ref for uid in self.helm_keeps],
         )
+        return replace(survey, helm_keeps=frozenset(self.objects[uid].ref for uid in self.helm_keeps))
 
 
 # -- Glasskube and its Flux

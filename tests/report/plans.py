@@ -10,7 +10,7 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.purge.judge.plan import plan
-from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
@@ -80,8 +80,7 @@ def cluster(*packages: str, operator: bool = True) -> Survey:
         namespace, _, short = name.rpartition("/")
         objects += package(short, namespace)
     defines = {f"{kind.plural}.{kind.group}": kind.group_kind for kind in (*facts.GLASSKUBE_KINDS, *facts.FLUX_KINDS)}
-    seen = {one.ref: one for one in objects}
-    return compose(seen, listed={}, defines=defines, uids={one.uid for one in objects})
+    return compose({one.ref: one for one in objects}, defines=defines)
 
 
 def _body(ref: Ref, operator: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.survey import LABEL_MANAGER, Survey, Version
 from kubectl_glasskube_purge.undo import labels as label
 from tests.undo.samples import document, live
@@ -19,7 +19,7 @@ CRD = ("apiextensions.k8s.io/v1", "CustomResourceDefinition", "packages.packages
 
 def surveyed(*found: Found, version: Version = SURE) -> Survey:
     objects = {one.ref: one for one in found}
-    survey = compose(objects, listed={}, defines={}, uids={one.uid for one in found})
+    survey = compose(objects, defines={})
     return replace(survey, version=version)
 
 

@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.kube.reviews import Review
 from kubectl_glasskube_purge.purge.judge import preflight
 from kubectl_glasskube_purge.purge.judge.plan import plan
-from kubectl_glasskube_purge.purge.look.survey import compose
+from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.plan import Options
 from kubectl_glasskube_purge.purge.model.survey import Survey
 from tests.report.plans import cluster, found
@@ -32,7 +32,7 @@ def package(version: str = "v1", installed: str = "", **conditions: str) -> Foun
 def having(survey: Survey, *objects: Found) -> Survey:
     """The same, with more objects in it, or others in their places."""
     there = {**survey.objects, **{one.ref: one for one in objects}}
-    return compose(there, listed={}, defines=survey.defines, uids={one.uid for one in there.values()})
+    return compose(there, defines=survey.defines)
 
 
 def surveyed(*objects: Found) -> Survey:

@@ -1,0 +1,98 @@
+"""Which objects a survey keeps: a cluster has many more than those that have to do with Glasskube. Pure.
+
+Lists of every kind are read, because ownerReferences may stand anywhere. Kept are Glasskube's and Flux's own kinds,
+and what is owned, labelled, named in a release or lives in a namespace of theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
+from kubectl_glasskube_purge.purge.model.kinds import (
+    BINDINGS,
+    CLAIM,
+    CLUSTER_ROLE,
+    DEFINITION,
+    DEPLOYMENT,
+    INGRESS,
+    JOB,
+    NAMESPACE,
+    VOLUME,
+)
+
+_CUSTOM = frozenset((*facts.GLASSKUBE_GROUP_KINDS, *(kind.group_kind for kind in facts.FLUX_KINDS)))
+WHOLE = _CUSTOM | {CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
+"""Kinds whose spec or status decides something."""
+FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
+"""Kinds that show which objects of the others matter."""
+
+
+def relevant(
+    roots: Mapping[Ref, Found], resources: Iterable[Resource], also: frozenset[Ref]
+) -> Callable[[Found], bool]:
+    """A filter for objects of any kind: whether one may matter, given the packages and namespaces in `roots`."""
+    known = inventory.every_object() | also
+    namespaces = {facts.NAMESPACE, facts.FLUX_NAMESPACE, *package_namespaces(roots)}
+    defined = {f.ref.name for f in roots.values() if f.ref.group_kind == DEFINITION and _is_packaged(f)}
+    packaged = {resource.group_kind for resource in resources if str(resource) in defined}
+    roles = {
+        f.ref.name for f in roots.values() if f.ref.group_kind == CLUSTER_ROLE and (f.ref in known or _is_packaged(f))
+    }
+
+    def keep(found: Found) -> bool:
+        return bool(
+            found.owners
+            or found.ref.group_kind == INGRESS
+            or (found.ref.group_kind in BINDINGS and found.get("roleRef", "name") in roles)
+            or found.ref in known
+            or found.ref.namespace in namespaces
+            or found.ref.group_kind == VOLUME
+            or found.ref.group_kind in packaged
+            or found.ref.group_kind in _OF_OTHER_FLUX
+            or (found.ref.group_kind == DEPLOYMENT and found.ref.name in _FLUX_CONTROLLERS)
+            or found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
+            or found.labels.get(facts.PART_OF_LABEL) == facts.PART_OF
+            or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
+            or found.labels.get("owner") == "helm"
+            or found.ref.name.startswith("glasskube-")
+        )
+
+    return keep
+
+
+_OF_OTHER_FLUX = frozenset(kind.group_kind for kind in (*facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE))
+_FLUX_CONTROLLERS = frozenset({*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS, facts.FLUX_OPERATOR})
+
+
+def _is_packaged(found: Found) -> bool:
+    """Whether a CRD or ClusterRole may come from a package, so that it matters who uses it."""
+    return bool(
+        found.owners
+        or found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
+        or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
+    )
+
+
+def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
+    """Namespaces that go with a package, or that hold what packages installed."""
+    packages = {f.uid for f in objects.values() if f.ref.group_kind in facts.PACKAGE_GROUP_KINDS}
+    names = {
+        found.ref.name if found.ref.group_kind == NAMESPACE else found.ref.namespace
+        for found in objects.values()
+        if found.owned_by(packages) or found.ref.group_kind in facts.PACKAGE_GROUP_KINDS
+    }
+    targets = {
+        str(found.get("spec", "targetNamespace") or "")
+        for found in objects.values()
+        if found.ref.group_kind == facts.HELM_RELEASE.group_kind and found.owned_by(packages)
+    }
+    # A chart may make namespaces, too: what others put there must not go unseen.
+    made = {
+        found.ref.name
+        for found in objects.values()
+        if found.ref.group_kind == NAMESPACE and facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
+    }
+    return frozenset(names | targets | made) - {""}
