@@ -29,7 +29,7 @@ from kubectl_glasskube_purge.cli.options import (  # noqa: E402
     Option,
 )
 from kubectl_glasskube_purge.cli.usage import PROGRAM  # noqa: E402
-from kubectl_glasskube_purge.report import document, explaining, stream  # noqa: E402
+from kubectl_glasskube_purge.report import document, explanation, stream  # noqa: E402
 
 GENERATED = "This file is written by `make docs`"
 NAME = "kubectl-glasskube-purge"
@@ -137,9 +137,9 @@ def report() -> str:
         own = {**event, "properties": {key: one for key, one in event["properties"].items() if key != "type"}}
         parts.append(f"### Event {event['properties']['type']['const']}\n\n{event['description']}\n")
         parts.append(table(HEAD, fields(own, "", line["$defs"])))
-    explanation = explaining.schema()
-    parts.append(f"## Explanation\n\n{explanation['description']}\n")
-    parts += object_tables(explanation, "an explanation")
+    answer = explanation.schema()
+    parts.append(f"## Explanation\n\n{answer['description']}\n")
+    parts += object_tables(answer, "an explanation")
     return "\n".join(parts)
 
 

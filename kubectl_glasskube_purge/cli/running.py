@@ -23,7 +23,7 @@ from kubectl_glasskube_purge.flows import run as session
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.transport import exec_plugin, request_log
 from kubectl_glasskube_purge.purge.model.record import Record
-from kubectl_glasskube_purge.report import document, guide, human, live, page, stream, undoing
+from kubectl_glasskube_purge.report import changes, document, guide, human, live, page, stream
 from kubectl_glasskube_purge.report.layout import console
 
 from .binding import Common
@@ -161,7 +161,7 @@ def _ending(record: Record, show: Show) -> RenderableType:
     wide = show.output is Output.wide
     if show.verifying:
         return human.verification(record, wide=wide)
-    return human.end(record, wide=wide) if record.kind == "PurgeReport" else undoing.end(record)
+    return human.end(record, wide=wide) if record.kind == "PurgeReport" else changes.end(record)
 
 
 def _document(record: Record, show: Show) -> str:

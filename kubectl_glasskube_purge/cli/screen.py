@@ -17,7 +17,7 @@ from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone
 from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.survey import Survey
-from kubectl_glasskube_purge.report import live, preview, stream, undoing
+from kubectl_glasskube_purge.report import changes, live, preview, stream
 from kubectl_glasskube_purge.report.layout import console
 from kubectl_glasskube_purge.report.progress import Progress, Status
 
@@ -46,9 +46,9 @@ class TerminalScreen:
         header = preview.Header(target, manifest, installed, backup)
         self._preview(preview.preview(header, survey, plan, wide=self.output is Output.wide), plan)
 
-    def preview_changes(self, target: Target, plan: Plan, words: undoing.Words, sources: Sequence[str] = ()) -> None:
+    def preview_changes(self, target: Target, plan: Plan, words: changes.Words, sources: Sequence[str] = ()) -> None:
         """Shows what would be applied."""
-        self._preview(undoing.preview(target, plan, words, sources, wide=self.output is Output.wide), plan)
+        self._preview(changes.preview(target, plan, words, sources, wide=self.output is Output.wide), plan)
 
     def _preview(self, what: RenderableType, plan: Plan) -> None:
         def show() -> None:

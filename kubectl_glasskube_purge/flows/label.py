@@ -10,7 +10,7 @@ from kubectl_glasskube_purge.kube.wording import displayed, plural
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import Event, Interrupted
 from kubectl_glasskube_purge.purge.model.record import Record
-from kubectl_glasskube_purge.report import undoing
+from kubectl_glasskube_purge.report import changes
 from kubectl_glasskube_purge.undo import labels as labelling
 
 from .run import NOBODY_TO_ASK, Screen, connected, refused, stoppable
@@ -34,7 +34,7 @@ async def label(request: LabelRequest, screen: Screen, record: Record) -> None:
     async with connected(request.flags, record) as client:
         record.survey = found = await survey(client)
         decided = record.plan = labelling.removal(found) if request.remove else labelling.plan(found)
-        words = undoing.UNLABEL if request.remove else undoing.LABEL
+        words = changes.UNLABEL if request.remove else changes.LABEL
         screen.preview_changes(client.connection.target, decided, words)
         if not decided.stages[0].actions:
             record.outcome = "nothing-to-do"

@@ -24,7 +24,7 @@ from kubectl_glasskube_purge.purge.model.events import Event, Limits, Stopped
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
-from kubectl_glasskube_purge.report import undoing
+from kubectl_glasskube_purge.report import changes
 from kubectl_glasskube_purge.undo import apply, backup, text
 from kubectl_glasskube_purge.undo import restore as planning
 from kubectl_glasskube_purge.undo.errors import BackupUnreadable
@@ -70,7 +70,7 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
         entries = planning.merged(backups, request.options)
         decided = await _decide(client, entries, request, record)
         record.warnings += _from_elsewhere(backups, record)
-        screen.preview_changes(client.connection.target, decided.plan, undoing.RESTORE, _named(request, backups))
+        screen.preview_changes(client.connection.target, decided.plan, changes.RESTORE, _named(request, backups))
         if request.dry_run:
             record.outcome = "dry-run"
             return

@@ -16,7 +16,7 @@ from kubectl_glasskube_purge.purge.model.events import Event
 from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
-from kubectl_glasskube_purge.report.undoing import Words
+from kubectl_glasskube_purge.report.changes import Words
 
 
 class Screen(Protocol):

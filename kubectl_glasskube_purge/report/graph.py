@@ -16,7 +16,7 @@ from itertools import pairwise
 
 from kubectl_glasskube_purge.kube.objects import Ref
 
-from .reading import Installed
+from .reader import Installed
 
 WIDTH = 216.0
 HEIGHT = 72.0

@@ -5,7 +5,7 @@ in the page holds browsers to that. All text goes through the template engine's
 escaping, so what an object is called stays text. Long lists fold by themselves,
 because a page without scripts can be mailed, archived and printed anywhere.
 
-What the document says is read by `reading`, where things stand in the drawings
+What the document says is read by `reader`, where things stand in the drawings
 is decided by `graph` and `timeline`; here are the words. How it looks is in
 `page.html.j2` and `page.css`.
 """
@@ -31,9 +31,9 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import ProblemError
 from kubectl_glasskube_purge.kube.wording import plural, some
 
-from . import graph, reading, timeline
+from . import graph, reader, timeline
 from .names import seconds
-from .reading import Entry, NotAReport, Noted, Report
+from .reader import Entry, NotAReport, Noted, Report
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -63,12 +63,12 @@ class PageError(ProblemError):
 
 def render(document: Mapping[str, Any]) -> str:
     """The page of a report document as `document.document` makes it. Raises `NotAReport`."""
-    return render_report(reading.read(document))
+    return render_report(reader.read(document))
 
 
 def render_text(text: str) -> str:
     """The page of a report document as `-o json` or `-o yaml` printed it. Raises `NotAReport`."""
-    return render_report(reading.parse(text))
+    return render_report(reader.parse(text))
 
 
 def render_report(report: Report) -> str:
@@ -308,7 +308,7 @@ def _cards(report: Report, along: Mapping[Ref, Sequence[Entry]]) -> Mapping[Ref,
     return {p.ref: _card(p, entries[p.ref], len(along.get(p.ref, ()))) for p in report.packages}
 
 
-def _card(package: reading.Installed, entries: Iterable[Entry], along: int) -> _Card:
+def _card(package: reader.Installed, entries: Iterable[Entry], along: int) -> _Card:
     entries = tuple(entries)
     deleted = next((entry for entry in entries if entry.action == "delete"), None)
     handed = next((entry for entry in entries if entry.action in ("detach", "hand-over", "keep")), None)
@@ -395,12 +395,12 @@ class _Row:
 class _Stage:
     """One stage as a table."""
 
-    run: reading.StageRun
+    run: reader.StageRun
     outcome: str
     rows: Sequence[_Row]
 
 
-def _stage(run: reading.StageRun, along: Mapping[Ref, Sequence[Entry]], owners: Collection[Ref]) -> _Stage:
+def _stage(run: reader.StageRun, along: Mapping[Ref, Sequence[Entry]], owners: Collection[Ref]) -> _Stage:
     outcomes = Counter(entry.outcome or "unknown" for entry in run.entries)
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
     rows = []

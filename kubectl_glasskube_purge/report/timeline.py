@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from .names import seconds
-from .reading import Entry, StageRun
+from .reader import Entry, StageRun
 
 WIDTH = 960.0
 LEFT = 116.0

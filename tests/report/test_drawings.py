@@ -10,8 +10,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.report import graph, reading, timeline
-from kubectl_glasskube_purge.report.reading import Entry, Installed, StageRun
+from kubectl_glasskube_purge.report import graph, reader, timeline
+from kubectl_glasskube_purge.report.reader import Entry, Installed, StageRun
 
 from . import samples
 
@@ -176,5 +176,5 @@ def test_the_axis_has_round_marks(end: float, last: str, marks: int) -> None:
 
 
 def test_a_stage_that_never_began_has_no_lane() -> None:
-    report = reading.read(samples.stuck())
+    report = reader.read(samples.stuck())
     assert [lane.name for lane in timeline.layout(report.stages).lanes] == ["packages"]

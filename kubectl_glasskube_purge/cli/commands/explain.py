@@ -11,7 +11,7 @@ from kubectl_glasskube_purge.flows.explain import Wanted
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
 from kubectl_glasskube_purge.purge.model.plan import Options
 from kubectl_glasskube_purge.purge.model.record import Record
-from kubectl_glasskube_purge.report import explaining
+from kubectl_glasskube_purge.report import explanation
 
 
 def run(
@@ -41,7 +41,7 @@ def run(
         answers.append(await flow_explain.answer(request, record))
 
     def result(record: Record) -> None:
-        explaining.write(answers[0] if answers else None, record, output.value, plain=common.plain)
+        explanation.write(answers[0] if answers else None, record, output.value, plain=common.plain)
 
     return running.run(ask, running.Show(output, common, result=result))
 

@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.judge.explain import Explanation, Verdict, ex
 from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
-from kubectl_glasskube_purge.report import explaining
+from kubectl_glasskube_purge.report import explanation
 from tests.report.plans import cluster, decided, found
 
 SURVEY = cluster("argo-cd", "shop/postgres")
@@ -151,17 +151,17 @@ def test_a_kind_is_found_in_any_of_kubectls_notations(name: str, kind: str | Non
 
 
 def test_a_script_gets_what_the_schema_says() -> None:
-    validator = jsonschema.Draft202012Validator(explaining.schema())
+    validator = jsonschema.Draft202012Validator(explanation.schema())
     made = Record(datetime(2026, 11, 23, tzinfo=timezone.utc), context="prod-eu")
     verdicts = set()
     for action in (action for stage in PLAN.stages for action in stage.actions):
-        answer = explaining.document(explain(SURVEY, PLAN, action.found), made)
+        answer = explanation.document(explain(SURVEY, PLAN, action.found), made)
         validator.validate(answer)
         verdicts.add(answer["verdict"])
-    validator.validate(explaining.document(of("apps", "Deployment", "postgres", "shop"), made))
+    validator.validate(explanation.document(of("apps", "Deployment", "postgres", "shop"), made))
     assert "deleted" in verdicts
     made.error = Problem("not-found", "there is none", "")
-    validator.validate(explaining.document(None, made))
+    validator.validate(explanation.document(None, made))
     assert list(validator.iter_errors({"apiVersion": "glasskube-purge/v1", "kind": "Explanation", "context": ""}))
-    said = {one["const"] for one in explaining.schema()["properties"]["verdict"]["oneOf"]}
+    said = {one["const"] for one in explanation.schema()["properties"]["verdict"]["oneOf"]}
     assert said == set(get_args(Verdict))
