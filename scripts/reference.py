@@ -29,7 +29,7 @@ from kubectl_glasskube_purge.cli.options import (  # noqa: E402
     Option,
 )
 from kubectl_glasskube_purge.cli.usage import PROGRAM  # noqa: E402
-from kubectl_glasskube_purge.report import document, explanation, stream  # noqa: E402
+from kubectl_glasskube_purge.report import document  # noqa: E402
 
 GENERATED = "This file is written by `make docs`"
 NAME = "kubectl-glasskube-purge"
@@ -114,7 +114,7 @@ def value(option: Option) -> str:
 
 def report() -> str:
     """docs/reference/report.md."""
-    schema, line = document.schema(), stream.schema()
+    schema, line = document.schema(), document.schema("stream.schema.json")
     parts = [
         "# The report\n\n"
         f"{GENERATED} from the JSON Schemas\n"
@@ -137,7 +137,7 @@ def report() -> str:
         own = {**event, "properties": {key: one for key, one in event["properties"].items() if key != "type"}}
         parts.append(f"### Event {event['properties']['type']['const']}\n\n{event['description']}\n")
         parts.append(table(HEAD, fields(own, "", line["$defs"])))
-    answer = explanation.schema()
+    answer = document.schema("explanation.schema.json")
     parts.append(f"## Explanation\n\n{answer['description']}\n")
     parts += object_tables(answer, "an explanation")
     return "\n".join(parts)

@@ -4,25 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from rich.console import Group, RenderableType
 from rich.text import Text
 
 from kubectl_glasskube_purge.glasskube.facts import PART_OF, PART_OF_LABEL
 from kubectl_glasskube_purge.kube.connect import Target
-from kubectl_glasskube_purge.kube.wording import kinds, plural, some
+from kubectl_glasskube_purge.kube.wording import kinds, plural
 from kubectl_glasskube_purge.purge.model.plan import Action, Plan
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.undo.labels import REMOVAL
 
 from . import human
-from .layout import Heading, Node, Tree, text
+from .layout import Columns, Heading, Labelled, Node, Tree, text
 from .names import seconds
-from .preview import columns, kept_rows, labelled, warned
-
-_FOLD = 6
-"""Names in a line of the preview before the rest is only counted."""
+from .preview import FOLD, by_kind, kept, stage_node, warned, with_reason
 
 _NAMED = frozenset({"ClusterPackage", "Package", "Namespace", "Deployment", "PackageRepository", "HelmRelease"})
 """Kinds whose objects people know by name."""
@@ -48,7 +44,7 @@ def preview(target: Target, plan: Plan, words: Words, sources: Sequence[str], *,
     actions = [action for stage in plan.stages for action in stage.actions]
     rows = [("Cluster", str(target))]
     rows += [("From" if not number else "", source) for number, source in enumerate(sources)]
-    parts: list[RenderableType] = [labelled(*rows)]
+    parts: list[RenderableType] = [Labelled(rows)]
     if actions:
         number = sum(bool(stage.actions) for stage in plan.stages)
         stages = f" in {plural(number, 'stage')}" if number > 1 else ""
@@ -58,7 +54,7 @@ def preview(target: Target, plan: Plan, words: Words, sources: Sequence[str], *,
         parts.append(Heading(words.nothing))
     if plan.kept and actions:
         parts.append(Heading(f"Stays as it is: {plural(len(plan.kept), 'object')}"))
-        parts.append(columns(kept_rows(plan.kept, wide=wide)))
+        parts.append(kept(plan.kept, wide))
     if plan.warnings:
         parts.append(Text())
     parts += [warned(warning.message) for warning in plan.warnings]
@@ -66,26 +62,21 @@ def preview(target: Target, plan: Plan, words: Words, sources: Sequence[str], *,
 
 
 def _stages(plan: Plan, wide: bool) -> Tree:
-    nodes = []
-    for number, stage in enumerate((stage for stage in plan.stages if stage.actions), 1):
-        title = Text.assemble((f"{number} {stage.name}", "bold"), (f"  {len(stage.actions)}", "cyan"))
-        nodes.append(Node(title, children=list(_every(stage.actions) if wide else _summary(stage.actions))))
-    return Tree(nodes)
+    stages = [stage for stage in plan.stages if stage.actions]
+    parts = _every if wide else _summary
+    return Tree([stage_node(i, one.name, len(one.actions), parts(one.actions)) for i, one in enumerate(stages, 1)])
 
 
-def _every(actions: Iterable[Action]) -> Iterable[Node]:
-    for action in actions:
-        yield Node(Text.assemble(text(action.ref.display), "  ", text(action.reason, "dim")))
+def _every(actions: Iterable[Action]) -> Iterator[Node]:
+    return (Node(with_reason(action.ref, action.reason)) for action in actions)
 
 
-def _summary(actions: Sequence[Action]) -> Iterable[Node]:
+def _summary(actions: Iterable[Action]) -> Iterator[Node]:
     refs = [action.ref for action in actions]
-    for kind, group in groupby(sorted(refs, key=lambda ref: ref.kind), key=lambda ref: ref.kind):
-        if kind in _NAMED:
-            names = [f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name for ref in group]
-            yield Node(text(plural(len(names), kind)), text(some(names, _FOLD)))
+    for count, names in by_kind((ref for ref in refs if ref.kind in _NAMED), FOLD):
+        yield Node(count, names)
     if others := [ref for ref in refs if ref.kind not in _NAMED]:
-        yield Node(text("and"), text(kinds(others)))
+        yield Node("and", kinds(others))
 
 
 def end(record: Record) -> Group:
@@ -95,7 +86,7 @@ def end(record: Record) -> Group:
     if record.outcome == "incomplete" and record.error is not None:
         parts: list[RenderableType] = [text(f"Not finished (exit {record.exit}): {record.error.message}", "bold red")]
         leftovers = record.verification.leftovers if record.verification else ()
-        parts.append(columns((leftover.ref.display, leftover.why) for leftover in leftovers))
+        parts.append(Columns([(leftover.ref.display, leftover.why) for leftover in leftovers]))
         parts.append(text(f"Next: {record.error.hint}"))
         return Group(*parts)
     return human.end(record)

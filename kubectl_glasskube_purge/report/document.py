@@ -51,10 +51,10 @@ def document(record: Record) -> dict[str, Any]:
         **({"backup": {"file": record.backups[-1], "files": record.backups}} if record.backups else {}),
         "packages": [_package(package) for package in survey.packages] if survey else [],
         "stages": [_stage(record, stage) for stage in plan.stages] if plan else [],
-        "kept": [{**_identity(kept.ref), "why": kept.why} for kept in plan.kept] if plan else [],
-        "lost": [{**_identity(lost.ref), "what": lost.what} for lost in plan.lost] if plan else [],
+        "kept": [{**identity(kept.ref), "why": kept.why} for kept in plan.kept] if plan else [],
+        "lost": [{**identity(lost.ref), "what": lost.what} for lost in plan.lost] if plan else [],
         "leftovers": [
-            {**_identity(leftover.ref), "why": leftover.why}
+            {**identity(leftover.ref), "why": leftover.why}
             for leftover in (record.verification.leftovers if record.verification else ())
         ],
         "unreadable": list(record.verification.unreadable) if record.verification else [],
@@ -78,7 +78,8 @@ def _warnings(record: Record) -> Iterable[Problem]:
     return dict.fromkeys([*planned, *record.warnings])
 
 
-def _identity(ref: Ref) -> dict[str, str]:
+def identity(ref: Ref) -> dict[str, str]:
+    """The fields by which every document names an object."""
     return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
 
 
@@ -94,7 +95,7 @@ def _installed(survey: Survey) -> dict[str, Any]:
 def _package(package: Package) -> dict[str, Any]:
     template = package.found.get("spec", "packageInfo") or {}
     return {
-        **_identity(package.ref),
+        **identity(package.ref),
         "uid": package.found.uid,
         "package": package.package,
         "version": str(template.get("version") or ""),
@@ -102,7 +103,7 @@ def _package(package: Package) -> dict[str, Any]:
         "status": package.status,
         "suspended": package.suspended,
         "asDependency": package.found.annotations.get(facts.INSTALLED_AS_DEPENDENCY_ANNOTATION) == "true",
-        "requires": [_identity(ref) for ref in sorted(package.requires)],
+        "requires": [identity(ref) for ref in sorted(package.requires)],
     }
 
 
@@ -121,7 +122,7 @@ def _stage(record: Record, stage: Stage) -> dict[str, Any]:
 def _object(record: Record, found: Found, verb: str, reason: str, because: Consequence | None = None) -> dict[str, Any]:
     entry = _entry(record, found.ref, found.uid, verb, reason)
     if because is not None:
-        entry["because"] = {**_identity(because.because), "rule": because.rule}
+        entry["because"] = {**identity(because.because), "rule": because.rule}
     return entry
 
 
@@ -130,8 +131,8 @@ def _entry(record: Record, ref: Ref, uid: str, verb: str, reason: str) -> dict[s
     key = outcome_key(ref, uid, verb)
     outcome, message = record.outcomes.get(key, (unsaid, ""))
     when = {"at": round(record.moments[key], 3)} if key in record.moments else {}
-    identity = {**_identity(ref), "uid": uid}
-    return {**identity, "action": verb, "reason": reason, "outcome": outcome, "message": message, **when}
+    what = {"action": verb, "reason": reason, "outcome": outcome, "message": message}
+    return {**identity(ref), "uid": uid, **what, **when}
 
 
 def as_json(report: Mapping[str, Any]) -> str:
@@ -146,7 +147,7 @@ def as_yaml(report: Mapping[str, Any]) -> str:
     return yaml_text.write(report)
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the report document."""
-    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("schema.json").read_text("utf-8"))
+def schema(file: str = "schema.json") -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of the report document, or the one in another file of this room."""
+    loaded: dict[str, Any] = json.loads(files(__package__).joinpath(file).read_text("utf-8"))
     return loaded

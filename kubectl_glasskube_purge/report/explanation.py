@@ -1,11 +1,9 @@
-"""The answer of `explain`, for people and for scripts."""
+"""The answer of `explain`, for people and for scripts. Its fields are a contract, `explanation.schema.json`."""
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
-from importlib.resources import files
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -13,7 +11,7 @@ from rich.console import Group, RenderableType
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
 from kubectl_glasskube_purge.purge.model.record import Record
 
-from .document import API_VERSION, as_yaml, error
+from .document import API_VERSION, as_json, as_yaml, error, identity
 from .layout import Heading, Paragraph, console, text
 
 _VERDICTS = {
@@ -27,7 +25,7 @@ _VERDICTS = {
 def write(answer: Explanation | None, record: Record, output: str, *, plain: bool = False) -> None:
     """Writes the answer to stdout; for scripts a document with `error` where there is none."""
     if output == "json":
-        sys.stdout.write(json.dumps(document(answer, record), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(as_json(document(answer, record)))
     elif output == "yaml":
         sys.stdout.write(as_yaml(document(answer, record)))
     elif answer is not None:
@@ -38,14 +36,8 @@ def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
     """The answer as data."""
     made: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Explanation", "context": record.context}
     if answer is not None:
-        ref = answer.ref
         made |= {
-            "object": {
-                "apiVersion": ref.api_version,
-                "kind": ref.kind,
-                "namespace": ref.namespace,
-                "name": ref.name,
-            },
+            "object": identity(answer.ref),
             "verdict": answer.verdict,
             "stage": answer.stage,
             "reasons": list(answer.reasons),
@@ -57,22 +49,16 @@ def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
     return made
 
 
-def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the answer as data."""
-    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("explanation.schema.json").read_text("utf-8"))
-    return loaded
-
-
 def _human(answer: Explanation) -> Iterator[RenderableType]:
     stage = f" in stage {answer.stage}" if answer.stage else ""
     yield text(f"{answer.ref.display} {_VERDICTS[answer.verdict]}{stage}:", "bold")
     for reason in answer.reasons:
-        yield Paragraph(text(reason), "  ", "    ")
+        yield Paragraph(reason, "  ", "    ")
     if answer.evidence:
         yield Heading("What was seen")
         for evidence in answer.evidence:
-            yield Paragraph(text(evidence), "  ", "    ")
+            yield Paragraph(evidence, "  ", "    ")
     if answer.refusals:
         yield Heading("As things are, the purge would not begin", "bold yellow")
         for refusal in answer.refusals:
-            yield Paragraph(text(refusal), "  ", "    ")
+            yield Paragraph(refusal, "  ", "    ")

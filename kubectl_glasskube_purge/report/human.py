@@ -17,8 +17,8 @@ from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
 from kubectl_glasskube_purge.purge.model.record import Record
 
 from .layout import Columns, Heading, Labelled, Paragraph, text
-from .names import seconds
-from .preview import by_kind, columns, kept_rows, tilde, warned
+from .names import seconds, tilde
+from .preview import by_kind, kept, listed, warned
 
 _SHOWN = 20
 """Leftovers that are named where not all are asked for."""
@@ -36,7 +36,7 @@ def _end(record: Record, wide: bool) -> Iterator[RenderableType]:
         yield text(f"Nothing to do: there is no Glasskube in {_where(record)}.")
         if record.plan and record.plan.kept:
             yield Heading("Stays")
-            yield columns(kept_rows(record.plan.kept))
+            yield kept(record.plan.kept)
     elif record.outcome == "dry-run":
         yield from _dry_run(record)
     elif record.outcome == "declined":
@@ -58,20 +58,20 @@ def _clean(record: Record) -> Iterator[RenderableType]:
     took = seconds(sum(record.stage_seconds.values()))
     yield text(f"Glasskube is gone from {_where(record)}: {deleted}{with_them} in {took}, verified.", "bold green")
     lines = []
-    kept = plan.kept if plan else ()
-    behind = [one for one in kept if record.outcomes.get((one.uid, "delete"), ("", ""))[0] == "kept"]
+    foreseen = plan.kept if plan else ()
+    behind = [one for one in foreseen if record.outcomes.get((one.uid, "delete"), ("", ""))[0] == "kept"]
     if behind:
         yield Heading("Stays behind")
-        yield columns(kept_rows(behind))
-    if foreseen := len(kept) - len(behind):
-        lines.append(("Kept", f"{plural(foreseen, 'object')}, as said above"))
+        yield kept(behind)
+    if more := len(foreseen) - len(behind):
+        lines.append(("Kept", f"{plural(more, 'object')}, as said above"))
     yield from _facts([*lines, *_way_back(record)])
 
 
 def _dry_run(record: Record) -> Iterator[RenderableType]:
     for warning in record.warnings:
         expected = warning.code == "server-refuses-yet"
-        yield Paragraph(text(warning.message), following="  ") if expected else warned(warning.message)
+        yield Paragraph(warning.message, following="  ") if expected else warned(warning.message)
     yield text("Dry run: nothing was changed.")
 
 
@@ -89,7 +89,7 @@ def _typed(file: str) -> str:
 
 
 def _facts(lines: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:
-    if shown := [(label, text(value)) for label, value in lines]:
+    if shown := list(lines):
         yield Labelled(shown)
 
 
@@ -135,10 +135,7 @@ def _left(record: Record, *, wide: bool = True) -> Iterator[RenderableType]:
     if found.leftovers:
         told = [leftover for leftover in found.leftovers if wide or leftover.why != JUST_EXISTS]
         others = [leftover.ref for leftover in found.leftovers if not wide and leftover.why == JUST_EXISTS]
-        shown = told if wide else told[:_SHOWN]
-        yield columns((leftover.ref.display, leftover.why) for leftover in shown)
-        if len(shown) < len(told):
-            yield Paragraph(text(f"and {len(told) - len(shown)} more (-o wide shows all)"), "  ", "  ")
+        yield from listed([(leftover.ref.display, leftover.why) for leftover in told], _SHOWN, wide)
         if others:
             yield Columns(list(by_kind(others, 3)))
     if found.unreadable:

@@ -3,14 +3,15 @@
 Rich's tables squeeze columns until nothing can be read in 40 columns, and pad
 every line with blanks. What is here gives the right-hand column up before that
 happens, puts it underneath, and leaves no blank at a line's end. Colours,
-terminals and the width of characters are rich's.
+terminals and the width of characters are rich's. Plain strings may come from the
+cluster, and are made safe to print.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import IO, Any, TextIO, cast
 
 from rich.cells import cell_len
@@ -26,6 +27,10 @@ _LEAST = 24
 def text(value: str, style: str = "") -> Text:
     """Text from the cluster, safe to print: control characters and rich's markup in it do nothing."""
     return Text("\n".join(printable(line) for line in value.split("\n")), style=style)
+
+
+def _safe(words: str | Text) -> Text:
+    return words if isinstance(words, Text) else text(words)
 
 
 class Screen(Console):
@@ -104,40 +109,41 @@ class Heading:
 class Paragraph:
     """Text, its further lines indented."""
 
-    what: Text
+    what: str | Text
     first: str = ""
     following: str = ""
 
     def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width - max(len(self.first), len(self.following))
-        yield from _indented(Text(self.first), Text(self.following), wrapped(self.what, width, on))
+        yield from _indented(Text(self.first), Text(self.following), wrapped(_safe(self.what), width, on))
 
 
 @dataclass(frozen=True)
 class Labelled:
     """Lines with a label before each; without one, it belongs to the line above."""
 
-    lines: Sequence[tuple[str, Text]]
+    lines: Sequence[tuple[str, str | Text]]
 
     def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
         column = max(len(label) for label, _ in self.lines) + 2
         for label, value in self.lines:
             head = Text(label.ljust(column), "bold")
-            yield from _indented(head, Text(" " * column), wrapped(value, options.max_width - column, on))
+            yield from _indented(head, Text(" " * column), wrapped(_safe(value), options.max_width - column, on))
 
 
 @dataclass(frozen=True)
 class Columns:
     """Indented lines of two columns, the second beneath the first where both don't fit."""
 
-    pairs: Sequence[tuple[Text, Text]]
+    pairs: Sequence[tuple[str | Text, str | Text]]
     indent: int = 2
 
     def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
         margin = Text(" " * self.indent)
         width = options.max_width - self.indent
-        column = _column(self.pairs, width)
-        for head, body in self.pairs:
+        pairs = [(_safe(head), _safe(body)) for head, body in self.pairs]
+        column = _column(pairs, width)
+        for head, body in pairs:
             yield from _indented(margin, margin, _paired(head, body, column, width, on))
 
 
@@ -172,8 +178,8 @@ def _paired(head: Text, body: Text, column: int, width: int, on: Console) -> Ite
 class Node:
     """A line of a tree, what is said about it, and what hangs on it."""
 
-    head: Text
-    body: Text = field(default_factory=Text)
+    head: str | Text
+    body: str | Text = ""
     children: Sequence[Node] = ()
 
 
@@ -189,18 +195,17 @@ class Tree:
         for node in self.nodes:
             margin = Text(" " * self.indent)
             width = options.max_width - self.indent
-            yield from _indented(margin, margin, _paired(node.head, node.body, 0, width, on))
+            yield from _indented(margin, margin, _paired(_safe(node.head), _safe(node.body), 0, width, on))
             yield from _branches(node.children, margin, options.max_width, on, drawn)
 
 
 def _branches(nodes: Sequence[Node], margin: Text, width: int, on: Console, drawn: bool) -> Iterator[Text]:
     room = width - margin.cell_len - 3
-    column = _column(((node.head, node.body) for node in nodes), room)
-    for number, node in enumerate(nodes):
+    pairs = [(_safe(node.head), _safe(node.body)) for node in nodes]
+    column = _column(pairs, room)
+    for number, (node, (head, body)) in enumerate(zip(nodes, pairs, strict=True)):
         last = number == len(nodes) - 1
         first, following = (("└─ " if last else "├─ "), ("   " if last else "│  ")) if drawn else ("-  ", "   ")
         below = Text.assemble(margin, (following, "dim"))
-        yield from _indented(
-            Text.assemble(margin, (first, "dim")), below, _paired(node.head, node.body, column, room, on)
-        )
+        yield from _indented(Text.assemble(margin, (first, "dim")), below, _paired(head, body, column, room, on))
         yield from _branches(node.children, below, width, on, drawn)

@@ -1,9 +1,13 @@
-"""How durations, moments and file names are written, and what of a foreign text may reach a terminal."""
+"""How durations, moments, objects and files are written, and what of a foreign text may reach a terminal."""
 
 from __future__ import annotations
 
+import os
 import re
 from datetime import datetime, timezone
+from pathlib import Path
+
+from kubectl_glasskube_purge.kube.objects import Ref
 
 
 def seconds(value: float) -> str:
@@ -25,6 +29,17 @@ def file_name(context: str, moment: datetime, suffix: str) -> str:
     """
     safe = re.sub(r"[^A-Za-z0-9._-]+", "-", context).strip("-.")[:80] or "cluster"
     return f"{safe}-{moment.astimezone(timezone.utc).strftime('%Y%m%dT%H%M%SZ')}{suffix}"
+
+
+def short(ref: Ref) -> str:
+    """`shop/postgres`: an object's name where its kind stands beside it."""
+    return f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+
+
+def tilde(path: str) -> str:
+    """A path as people write it, with `~` for their home."""
+    home = str(Path.home())
+    return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
 
 
 def printable(text: str) -> str:

@@ -6,12 +6,9 @@ every object, hung on the one it goes with, with the reason.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path
-from typing import TypeVar
 
 from rich.console import Group, RenderableType
 from rich.text import Text
@@ -25,8 +22,7 @@ from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Kept, 
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .layout import Columns, Heading, Labelled, Node, Paragraph, Tree, text
-
-T = TypeVar("T")
+from .names import short, tilde
 
 FOLD = 6
 """Of a list in the preview, what is shown before the rest is only counted."""
@@ -75,13 +71,13 @@ def _parts(header: Header, survey: Survey, plan: Plan, wide: bool) -> Iterator[R
     finalizers = [a for stage in plan.stages for a in stage.actions if a.verb == "release-finalizer"]
     if finalizers and not wide:
         yield Heading("Finalizers that nobody else would drop")
-        yield from _listed([(a.ref.display, a.reason) for a in finalizers], wide)
+        yield from listed([(a.ref.display, a.reason) for a in finalizers], FOLD, wide)
     if plan.lost:
         yield Heading("Can't be brought back", "bold red")
-        yield from _listed([(lost.ref.display, lost.what) for lost in plan.lost], wide)
+        yield from listed([(lost.ref.display, lost.what) for lost in plan.lost], FOLD, wide)
     if plan.kept:
         yield Heading("Stays")
-        yield columns(kept_rows(plan.kept, wide))
+        yield kept(plan.kept, wide)
     if plan.flux != "absent":
         yield from _flux(plan)
     if plan.warnings:
@@ -109,10 +105,12 @@ def head(header: Header, survey: Survey) -> Labelled:
     operator = survey.operator
     state = f"operator {operator.state}" + (f" ({operator.why})" if operator.why else "")
     installed = f", installed {header.installed}" if header.installed else ""
-    return labelled(
-        ("Cluster", str(header.target)),
-        ("Glasskube", f"{version}{how}{installed}; {state}"),
-        ("Manifest", header.manifest),
+    return Labelled(
+        [
+            ("Cluster", str(header.target)),
+            ("Glasskube", f"{version}{how}{installed}; {state}"),
+            ("Manifest", header.manifest),
+        ]
     )
 
 
@@ -131,9 +129,12 @@ def installed_words(namespace: Found | None) -> str:
 
 
 def _stage(number: int, stage: Stage, wide: bool) -> Node:
-    children = list(_every(stage) if wide else _summary(stage))
-    title = Text.assemble((f"{number} {stage.name}", "bold"), (f"  {len(stage.deletes)}", "cyan"))
-    return Node(title, children=children)
+    return stage_node(number, stage.name, len(stage.deletes), _every(stage) if wide else _summary(stage))
+
+
+def stage_node(number: int, name: str, count: int, children: Iterable[Node]) -> Node:
+    """A stage with what hangs on it."""
+    return Node(Text.assemble((f"{number} {name}", "bold"), (f"  {count}", "cyan")), children=list(children))
 
 
 def _every(stage: Stage) -> Iterator[Node]:
@@ -144,20 +145,21 @@ def _every(stage: Stage) -> Iterator[Node]:
 
     def hung_on(ref: Ref) -> list[Node]:
         return [
-            Node(_with_reason(c.found.ref, _WITH_IT[c.rule]), children=hung_on(c.found.ref))
+            Node(with_reason(c.found.ref, _WITH_IT[c.rule]), children=hung_on(c.found.ref))
             for c in by_cause.pop(ref, ())
         ]
 
     for action in stage.actions:
         verb = "" if action.verb == "delete" else f"{_VERBS[action.verb]}: "
         followers = hung_on(action.ref) if action.verb == "delete" else []
-        yield Node(_with_reason(action.ref, f"{verb}{action.reason}"), children=followers)
+        yield Node(with_reason(action.ref, f"{verb}{action.reason}"), children=followers)
     # What goes because of an object of another stage.
     for consequence in [c for causes in by_cause.values() for c in causes]:
-        yield Node(_with_reason(consequence.found.ref, consequence.reason))
+        yield Node(with_reason(consequence.found.ref, consequence.reason))
 
 
-def _with_reason(ref: Ref, reason: str) -> Text:
+def with_reason(ref: Ref, reason: str) -> Text:
+    """An object, and why."""
     return Text.assemble(text(ref.display), "  ", text(reason, "dim"))
 
 
@@ -169,25 +171,24 @@ def _summary(stage: Stage) -> Iterator[Node]:
     summaries = {"controllers": _controllers, "definitions": _definitions, "namespaces": _namespaces}
     yield from summaries.get(stage.name, _by_kind)(deletes)
     if stage.consequences:
-        yield Node(text("and with them"), text(_with_them(stage.consequences)))
+        yield Node("and with them", _with_them(stage.consequences))
 
 
 def _others(verb: str, actions: Sequence[Action]) -> Node:
     reasons = {action.reason for action in actions}
     why = f" ({reasons.pop()})" if len(reasons) == 1 else ""
-    return Node(text(f"{len(actions)} {_VERBS[verb]}"), text(displayed(a.ref for a in actions) + why))
+    return Node(f"{len(actions)} {_VERBS[verb]}", displayed(a.ref for a in actions) + why)
 
 
 def _by_kind(refs: Iterable[Ref]) -> Iterator[Node]:
     return (Node(count, names) for count, names in by_kind(refs, FOLD))
 
 
-def by_kind(refs: Iterable[Ref], fold: int) -> Iterator[tuple[Text, Text]]:
+def by_kind(refs: Iterable[Ref], fold: int) -> Iterator[tuple[str, str]]:
     """How many there are of each kind, and the names of the first of them."""
     for kind, group in groupby(sorted(refs, key=lambda ref: ref.kind), key=lambda ref: ref.kind):
-        names = [f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name for ref in group]
-        shown = "" if kind == facts.PACKAGE_INFO.kind else some(names, fold)
-        yield text(plural(len(names), kind)), text(shown)
+        names = [short(ref) for ref in group]
+        yield plural(len(names), kind), "" if kind == facts.PACKAGE_INFO.kind else some(names, fold)
 
 
 def _controllers(refs: Sequence[Ref]) -> Iterator[Node]:
@@ -199,10 +200,10 @@ def _controllers(refs: Sequence[Ref]) -> Iterator[Node]:
     parts += ["auto-updater"] * (facts.AUTOUPDATER in names)
     parts += ["webhook"] * (facts.WEBHOOK_CONFIGURATION in names)
     if ours:
-        yield Node(text(f"{len(ours)} of Glasskube"), text(_with_rbac(parts, ours)))
+        yield Node(f"{len(ours)} of Glasskube", _with_rbac(parts, ours))
     if theirs:
         controllers = [ref.name for ref in theirs if ref.kind == "Deployment"]
-        yield Node(text(f"{len(theirs)} of Flux"), text(_with_rbac(controllers, theirs)))
+        yield Node(f"{len(theirs)} of Flux", _with_rbac(controllers, theirs))
 
 
 def _with_rbac(parts: Sequence[str], refs: Iterable[Ref]) -> str:
@@ -214,12 +215,11 @@ def _definitions(refs: Sequence[Ref]) -> Iterator[Node]:
     for whose, ours in (("Glasskube", True), ("Flux", False)):
         names = [ref.name.partition(".")[0] for ref in refs if ref.name.endswith("." + facts.GROUP) == ours]
         if names:
-            yield Node(text(f"{len(names)} of {whose}"), text(some(names, FOLD)))
+            yield Node(f"{len(names)} of {whose}", some(names, FOLD))
 
 
 def _namespaces(refs: Iterable[Ref]) -> Iterator[Node]:
-    for ref in refs:
-        yield Node(text(ref.name))
+    return (Node(ref.name) for ref in refs)
 
 
 def _with_them(consequences: Iterable[Consequence]) -> str:
@@ -239,38 +239,31 @@ def _with_them(consequences: Iterable[Consequence]) -> str:
 # -- the lists
 
 
-def columns(rows: Iterable[tuple[str, str]]) -> Columns:
-    """Indented lines of what and why."""
-    return Columns([(text(left), text(right)) for left, right in rows])
-
-
-def labelled(*lines: tuple[str, str]) -> Labelled:
-    """Lines with a label before each."""
-    return Labelled([(label, text(value)) for label, value in lines])
-
-
 def warned(message: str) -> Paragraph:
     """A warning."""
     return Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
 
 
-def kept_rows(kept: Sequence[Kept], wide: bool = False) -> Iterator[tuple[str, str]]:
+def kept(stay: Sequence[Kept], wide: bool = False) -> Columns:
     """What stays, folded where many stay for the same reason."""
     by_reason: dict[str, list[Kept]] = {}
-    for one in kept:
+    for one in stay:
         by_reason.setdefault(one.why, []).append(one)
+    rows: list[tuple[str, str]] = []
     for why, group in by_reason.items():
         if wide or len(group) <= 3:
-            yield from ((one.ref.display, why) for one in group)
+            rows += [(one.ref.display, why) for one in group]
         else:
-            yield f"{len(group)} objects", f"{why} ({kinds(one.ref for one in group)})"
+            rows.append((f"{len(group)} objects", f"{why} ({kinds(one.ref for one in group)})"))
+    return Columns(rows)
 
 
-def _listed(rows: Sequence[tuple[str, str]], wide: bool) -> Iterator[RenderableType]:
-    shown = rows if wide else rows[:FOLD]
-    yield columns(shown)
+def listed(rows: Sequence[tuple[str, str]], most: int, wide: bool) -> Iterator[RenderableType]:
+    """What and why, line by line; the first of them unless all are asked for."""
+    shown = rows if wide else rows[:most]
+    yield Columns(shown)
     if len(shown) < len(rows):
-        yield Paragraph(text(f"and {len(rows) - len(shown)} more (-o wide shows all)"), "  ", "  ")
+        yield Paragraph(f"and {len(rows) - len(shown)} more (-o wide shows all)", "  ", "  ")
 
 
 def _flux(plan: Plan) -> Iterator[RenderableType]:
@@ -278,18 +271,12 @@ def _flux(plan: Plan) -> Iterator[RenderableType]:
     against = [evidence.text for evidence in plan.verdict.evidence if evidence.against]
     supporting = [evidence.text for evidence in plan.verdict.evidence if not evidence.against]
     for line in against or supporting:
-        yield Paragraph(text(line), "  ", "  ")
+        yield Paragraph(line, "  ", "  ")
 
 
-def _backup(file: str) -> Iterator[tuple[str, Text]]:
+def _backup(file: str) -> Iterator[tuple[str, str | Text]]:
     if not file:
         yield "Backup", text("none (--no-backup): nothing of this can be put back", "yellow")
         return
-    yield "Backup", text("stdout" if file == "-" else tilde(file))
-    yield "", text("Helm releases and workloads are re-created by the controllers, not restored")
-
-
-def tilde(path: str) -> str:
-    """A path as people write it, with `~` for their home."""
-    home = str(Path.home())
-    return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
+    yield "Backup", "stdout" if file == "-" else tilde(file)
+    yield "", "Helm releases and workloads are re-created by the controllers, not restored"

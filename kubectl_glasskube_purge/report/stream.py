@@ -10,14 +10,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from importlib.resources import files
 from typing import Any
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone, StageFinished, StageStarted, Waiting
 from kubectl_glasskube_purge.purge.model.plan import Plan
 
-from .document import API_VERSION
+from .document import API_VERSION, identity
 
 KIND = "PurgeEvent"
 
@@ -81,11 +80,4 @@ def _event(kind: str, **fields: Any) -> Document:
 
 
 def _object(ref: Ref, uid: str = "") -> Document:
-    identity = {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
-    return {**identity, "uid": uid} if uid else identity
-
-
-def schema() -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of one line."""
-    loaded: dict[str, Any] = json.loads(files(__package__).joinpath("stream.schema.json").read_text("utf-8"))
-    return loaded
+    return {**identity(ref), "uid": uid} if uid else identity(ref)

@@ -23,7 +23,7 @@ from kubectl_glasskube_purge.cli.choices import Output
 from kubectl_glasskube_purge.glasskube.manifest import ManifestError
 from kubectl_glasskube_purge.kube.errors import ConfigError
 from kubectl_glasskube_purge.purge.model.outcome import ended
-from kubectl_glasskube_purge.report import document, stream
+from kubectl_glasskube_purge.report import document
 from kubectl_glasskube_purge.undo.errors import BackupExists
 from tests.cluster.pki import Authority
 from tests.kube.servers import Answer, FakeApi, fake_api
@@ -182,7 +182,7 @@ def test_a_stream_of_events_ends_with_the_error(setup: Setup) -> None:
     assert done.returncode == 1
     (line,) = done.stdout.splitlines()
     event = json.loads(line)
-    jsonschema.validate(event, stream.schema())
+    jsonschema.validate(event, document.schema("stream.schema.json"))
     assert event["report"]["error"]["code"] == "kubeconfig"
 
 

@@ -16,7 +16,8 @@ from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
 from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
 from kubectl_glasskube_purge.report import human
 from kubectl_glasskube_purge.report.layout import Columns, Labelled, Node, Tree, console, text
-from kubectl_glasskube_purge.report.preview import columns, kept_rows, preview, tilde
+from kubectl_glasskube_purge.report.names import tilde
+from kubectl_glasskube_purge.report.preview import kept, preview
 from tests.report.plans import HEADER, cluster, decided, record
 
 NAMES = ("argo-cd", "cert-manager", "shop/postgres")
@@ -117,7 +118,7 @@ def test_colour_needs_a_terminal_and_no_color_is_honoured(monkeypatch: pytest.Mo
 
 def test_a_terminal_obeys_nothing_that_comes_from_the_cluster() -> None:
     evil = "\x1b[2J\x07[bold]x[/bold]\r:smile:\u202e"
-    said = drawn(columns([(evil, evil)]), 200)
+    said = drawn(Columns([(evil, evil)]), 200)
     assert not set(said) & set("\x1b\x07\r\u202e")
     assert "[bold]x[/bold]" in said
     assert ":smile:" in said
@@ -131,9 +132,9 @@ def test_words_that_dont_fit_are_cut_and_none_is_lost() -> None:
 
 
 def test_what_stays_for_the_same_reason_is_folded() -> None:
-    kept = [Kept(Ref("", "ConfigMap", "a", f"c{number}"), "because") for number in range(9)]
-    assert list(kept_rows(kept)) == [("9 objects", "because (9 ConfigMaps)")]
-    assert len(list(kept_rows(kept, wide=True))) == 9
+    alike = [Kept(Ref("", "ConfigMap", "a", f"c{number}"), "because") for number in range(9)]
+    assert kept(alike).pairs == [("9 objects", "because (9 ConfigMaps)")]
+    assert len(kept(alike, wide=True).pairs) == 9
 
 
 def test_a_home_folder_is_a_tilde(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.judge.explain import Explanation, Verdict, ex
 from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
-from kubectl_glasskube_purge.report import explanation
+from kubectl_glasskube_purge.report import document, explanation
 from tests.report.plans import cluster, decided, found
 
 SURVEY = cluster("argo-cd", "shop/postgres")
@@ -151,7 +151,7 @@ def test_a_kind_is_found_in_any_of_kubectls_notations(name: str, kind: str | Non
 
 
 def test_a_script_gets_what_the_schema_says() -> None:
-    validator = jsonschema.Draft202012Validator(explanation.schema())
+    validator = jsonschema.Draft202012Validator(document.schema("explanation.schema.json"))
     made = Record(datetime(2026, 11, 23, tzinfo=timezone.utc), context="prod-eu")
     verdicts = set()
     for action in (action for stage in PLAN.stages for action in stage.actions):
@@ -163,5 +163,5 @@ def test_a_script_gets_what_the_schema_says() -> None:
     made.error = Problem("not-found", "there is none", "")
     validator.validate(explanation.document(None, made))
     assert list(validator.iter_errors({"apiVersion": "glasskube-purge/v1", "kind": "Explanation", "context": ""}))
-    said = {one["const"] for one in explanation.schema()["properties"]["verdict"]["oneOf"]}
+    said = {one["const"] for one in document.schema("explanation.schema.json")["properties"]["verdict"]["oneOf"]}
     assert said == set(get_args(Verdict))
