@@ -6,8 +6,8 @@ escaping, so what an object is called stays text. Long lists fold by themselves,
 because a page without scripts can be mailed, archived and printed anywhere.
 
 What the document says is read by `reader`, where things stand in the drawings
-is decided by `graph` and `timeline`; here are the words. How it looks is in
-`page.html.j2` and `page.css`.
+is decided by `graph` and `timeline`, the whole in words is `summary`'s; here are
+the tables. How it looks is in `page.html.j2` and `page.css`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import base64
 import hashlib
 import os
 import secrets
-import textwrap
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -26,13 +25,12 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import ProblemError
-from kubectl_glasskube_purge.kube.wording import plural, some
+from kubectl_glasskube_purge.kube.wording import plural
 
-from . import graph, reader, timeline
-from .names import seconds
+from . import graph, reader, summary, timeline
+from .names import seconds, short
 from .reader import Entry, NotAReport, Noted, Report
 
 if TYPE_CHECKING:
@@ -45,14 +43,6 @@ PRINTED = 400
 
 _TELLING = ("Namespace", "HelmRelease", "StatefulSet", "Deployment", "DaemonSet", "CronJob", "PersistentVolumeClaim")
 """Kinds by which people know what a package was."""
-
-_TICKET_WIDTH = 88
-_TICKET_LABEL = 11
-"""Columns of the ticket's text: in all, and before the values."""
-
-_UNCHANGED = frozenset({"dry-run", "refused", "declined", "nothing-to-do"})
-_COMPLETE = "clean"
-"""The outcome of which it is known that what was to go has gone; any other may have ended before it came to that."""
 
 
 class PageError(ProblemError):
@@ -81,13 +71,13 @@ def render_report(report: Report) -> str:
         style=style,
         style_digest=digest,
         report=report,
-        where=_where(report),
-        installed=_installed(report),
-        headline=_headline(report),
-        lead=_lead(report),
-        mood=_mood(report),
-        figures=_figures(report),
-        ticket=ticket(report),
+        where=summary.where(report),
+        installed=summary.installed(report),
+        headline=summary.headline(report),
+        lead=summary.lead(report),
+        mood=summary.mood(report),
+        figures=summary.figures(report),
+        ticket=summary.ticket(report),
         graph=graph.layout(report.packages),
         graph_size=graph,
         cards=_cards(report, along),
@@ -127,164 +117,6 @@ def clip(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-# -- the words
-
-
-def _where(report: Report) -> str:
-    return report.context or report.server or "the cluster"
-
-
-def _headline(report: Report) -> str:
-    where, left = _where(report), len(report.leftovers)
-    looked_only = not report.stages
-    if report.outcome == "clean":
-        return f"Nothing of Glasskube is in {where}" if looked_only else f"Glasskube is gone from {where}"
-    if report.outcome == "incomplete":
-        if looked_only and left:
-            return f"Glasskube is in {where}"
-        objects = f"{plural(left, 'object')} {'is' if left == 1 else 'are'} left in {where}"
-        return f"Not finished: {objects}" if left else f"Not verified: {where} could not be read completely"
-    told = {
-        "nothing-to-do": f"Nothing to do: there is no Glasskube in {where}",
-        "dry-run": f"What a purge would remove from {where}",
-        "refused": f"Refused: nothing was changed in {where}",
-        "declined": f"Declined: nothing was changed in {where}",
-        "interrupted": f"The purge of {where} was interrupted",
-        "rolled-back": f"The purge of {where} failed, and what it removed was put back",
-        "failed": f"The purge of {where} failed",
-    }
-    return told.get(report.outcome, f"The purge of {where} ended: {report.outcome}")
-
-
-def _mood(report: Report) -> str:
-    """Which of the page's four colours the result has."""
-    if report.outcome in ("clean", "nothing-to-do"):
-        return "good"
-    if report.outcome in ("dry-run", "declined"):
-        return "quiet"
-    return "doubt" if report.outcome in ("refused", "interrupted", "rolled-back") else "bad"
-
-
-def _installed(report: Report) -> str:
-    by = ["glasskube bootstrap" if manager == facts.FIELD_MANAGER else manager for manager in report.installed_by]
-    return report.installed_at[:10] + (f" by {some(by)}" if by else "")
-
-
-@dataclass(frozen=True)
-class _Counts:
-    """How many objects: deleted by request, gone with them, and those that a plan names and that are still there."""
-
-    direct: int
-    along: int
-    ahead: int
-
-
-def _counts(report: Report) -> _Counts:
-    deletes = [entry for entry in report.entries if entry.action == "delete"]
-    gone = [entry for entry in deletes if entry.gone]
-    along = sum(entry.because is not None for entry in gone)
-    return _Counts(len(gone) - along, along, len(deletes) - len(gone))
-
-
-def _lead(report: Report) -> str:
-    counts = _counts(report)
-    if report.outcome in _UNCHANGED or not report.stages:
-        words = "Nothing was changed."
-        if counts.ahead and report.outcome == "dry-run":
-            words += f" A purge would delete {plural(counts.ahead, 'object')}."
-        return words
-    words = f"{plural(counts.direct, 'object')} deleted"
-    if counts.along:
-        words += f", and {counts.along} more that went with them"
-    words += f", in {seconds(report.seconds)}."
-    if report.outcome == "clean":
-        words += " A second look at the cluster found nothing left."
-    return words
-
-
-def _figures(report: Report) -> list[tuple[str, str]]:
-    """The numbers on top: value and what it counts."""
-    counts = _counts(report)
-    planned = report.outcome in _UNCHANGED
-    figures = [(len(report.packages), "package")]
-    if planned:
-        figures.append((counts.ahead, "object in the plan"))
-    else:
-        figures += [(counts.direct, "object deleted"), (counts.along, "went with them")]
-    lost = "volume lost" if report.outcome == _COMPLETE else "volume at stake"
-    figures += [(len(report.kept), "kept"), (len(report.lost), lost), (len(report.leftovers), "left over")]
-    told = [(str(number), _noun(number, noun)) for number, noun in figures if number]
-    return told if planned else [*told, (seconds(report.seconds), "from start to end")]
-
-
-def _noun(number: int, noun: str) -> str:
-    head, _, rest = noun.partition(" ")
-    if head not in ("package", "object", "volume"):
-        return noun
-    return plural(number, head).partition(" ")[2] + (f" {rest}" if rest else "")
-
-
-def ticket(report: Report) -> str:
-    """The run in a dozen lines of plain text, for whoever can attach no page."""
-    return "".join(
-        textwrap.fill(
-            value,
-            width=_TICKET_WIDTH,
-            initial_indent=label.ljust(_TICKET_LABEL),
-            subsequent_indent=" " * _TICKET_LABEL,
-            break_on_hyphens=False,
-            break_long_words=False,
-        )
-        + "\n"
-        for label, value in _ticket(report)
-    )
-
-
-def _ticket(report: Report) -> Iterable[tuple[str, str]]:
-    counts = _counts(report)
-    cluster = f"{report.context} ({report.server})" if report.context and report.server else _where(report)
-    lines: list[tuple[str, str]] = [
-        ("Report", _headline(report)),
-        ("Result", f"{report.outcome} (exit code {report.exit_code})"),
-        ("Cluster", cluster),
-        ("By", " with ".join(filter(None, (report.user, f"kubectl-glasskube-purge {report.tool}".rstrip())))),
-        ("Start", report.started.strftime("%Y-%m-%d %H:%M:%S UTC")),
-        ("End", f"{report.finished.strftime('%Y-%m-%d %H:%M:%S UTC')} ({seconds(report.seconds)})"),
-    ]
-    if report.version:
-        lines.append(("Glasskube", f"{report.version}, told by {report.detected_by or 'the user'}"))
-    if report.packages:
-        lines.append(("Packages", _all_of(_short(package.ref) for package in report.packages)))
-    if counts.direct or counts.along:
-        lines.append(("Removed", f"{plural(counts.direct, 'object')}, and {counts.along} that went with them"))
-    if report.flux not in ("", "absent"):
-        decided = "deleted" if report.outcome == _COMPLETE else "was to be deleted"
-        lines.append(("Flux", "kept" if report.flux == "keep" else decided))
-    if report.kept:
-        lines.append(("Kept", _all_of(kept.ref.display for kept in report.kept)))
-    if report.lost:
-        lines.append(
-            ("Lost" if report.outcome == _COMPLETE else "At stake", _all_of(lost.ref.display for lost in report.lost))
-        )
-    if report.leftovers:
-        lines.append(("Left", _all_of(left.ref.display for left in report.leftovers)))
-    if report.error:
-        lines.append(("Error", report.error[1]))
-    if report.warnings:
-        lines.append(("Warnings", "; ".join(message for _, message in report.warnings[:UNFOLDED])))
-    lines += [("Backup", file) for file in report.backups]
-    return lines
-
-
-def _short(ref: Ref) -> str:
-    """A name where the kind is clear from what stands around it."""
-    return f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
-
-
-def _all_of(names: Iterable[str]) -> str:
-    return some(names, UNFOLDED)
-
-
 # -- packages, and what went with them
 
 
@@ -321,7 +153,7 @@ def _card(package: reader.Installed, entries: Iterable[Entry], along: int) -> _C
         words = {"failed": "failed", "pending": "still there", "planned": "would be deleted"}[fate]
     if along:
         words += f" · {along} with it"
-    return _Card(_short(package.ref), package.ref.kind, package.version, fate, words)
+    return _Card(short(package.ref), package.ref.kind, package.version, fate, words)
 
 
 @dataclass(frozen=True)
@@ -337,7 +169,7 @@ class _Owned:
 
 
 def _owned(report: Report, along: Mapping[Ref, Sequence[Entry]]) -> list[_Owned]:
-    ahead = report.outcome in _UNCHANGED
+    ahead = report.outcome in summary.UNCHANGED
     owned = []
     for package in report.packages:
         entries = along.get(package.ref, ())
@@ -458,4 +290,4 @@ def write(path: Path, text: str) -> None:
         raise PageError(f"the report can't be written to {path}: {error.strerror or error}") from error
 
 
-__all__ = ["NotAReport", "PageError", "check_writable", "render", "render_text", "ticket", "write"]
+__all__ = ["NotAReport", "PageError", "check_writable", "render", "render_text", "write"]

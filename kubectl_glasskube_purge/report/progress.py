@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TextIO
 
 from rich.text import Text
@@ -69,14 +68,12 @@ class Progress:
             self._live.__enter__()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         for stage in self._stages.values():
             if stage.state == "running":
                 stage.state, stage.seconds = "stopped", self._console.get_time() - stage.began
         if self._live is not None:
-            self._live.__exit__(kind, error, traceback)
+            self._live.__exit__(*raised)
 
     def take(self, event: Event) -> None:
         """Shows what an event says."""
@@ -182,25 +179,15 @@ def _bar(done: int, total: int, length: int, state: str, drawn: bool) -> Text:
     return Text.assemble((full * filled, colour), (empty * (length - filled), "dim"))
 
 
-class Status:
+class Status(Live):
     """One line on a terminal that says what is being done, until it is taken away; a context manager."""
 
     def __init__(self, stream: TextIO, what: Callable[[], str]) -> None:
-        self._console = console(stream)
+        super().__init__(stream, self.line, stays=False)
         self._what = what
         self._began = self._console.get_time()
-        self._live = Live(stream, self.lines, stays=False)
 
-    def __enter__(self) -> Status:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._live.__exit__(kind, error, traceback)
-
-    def lines(self, width: int, height: int) -> Sequence[Text]:
+    def line(self, width: int, height: int) -> Sequence[Text]:
         """The line, once it has lasted long enough to be read."""
         now = self._console.get_time()
         elapsed = now - self._began

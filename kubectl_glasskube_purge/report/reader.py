@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, get_args
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.kube.problem import ProblemError
+from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
 from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, Outcome
 
 from .document import API_VERSION
@@ -110,10 +110,8 @@ class Report:
     lost: tuple[Noted, ...]
     leftovers: tuple[Noted, ...]
     unreadable: tuple[str, ...]
-    warnings: tuple[tuple[str, str], ...]
-    """Code and message."""
-    error: tuple[str, str, str] | None
-    """Code, message and hint."""
+    warnings: tuple[Problem, ...]
+    error: Problem | None
 
     @property
     def finished(self) -> datetime:
@@ -173,8 +171,8 @@ def read(document: Any) -> Report:
         lost=tuple(Noted(_ref(lost), lost.text("what")) for lost in root.objects("lost")),
         leftovers=tuple(Noted(_ref(left), left.text("why")) for left in root.objects("leftovers")),
         unreadable=tuple(root.texts("unreadable")),
-        warnings=tuple((warning.text("code"), warning.text("message")) for warning in root.objects("warnings")),
-        error=_error(root.object("error")) if "error" in document else None,
+        warnings=tuple(_problem(warning) for warning in root.objects("warnings")),
+        error=_problem(root.object("error")) if "error" in document else None,
     )
     try:
         report.finished.isoformat()
@@ -233,8 +231,8 @@ def _entry(field: _Field) -> Entry:
     )
 
 
-def _error(field: _Field) -> tuple[str, str, str]:
-    return field.text("code"), field.text("message"), field.text("hint")
+def _problem(field: _Field) -> Problem:
+    return Problem(field.text("code"), field.text("message"), field.text("hint"))
 
 
 @dataclass(frozen=True)
