@@ -22,7 +22,8 @@ from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge import guard, preflight
+from kubectl_glasskube_purge.purge.act.rights import rights
+from kubectl_glasskube_purge.purge.judge import guard
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
@@ -79,7 +80,7 @@ def _runs(name: str) -> dict[str, Any]:
 def rules(planned: Plan) -> Iterable[tuple[str, str, tuple[str, ...]]]:
     """Group, resource and verbs of what a plan changes, sorted."""
     verbs: dict[tuple[str, str], set[str]] = {}
-    for verb, kind, _ in preflight.rights(planned):
+    for verb, kind, _ in rights(planned):
         if verb not in ("get", "list", "watch"):
             verbs.setdefault((kind[0], resource(kind)), set()).add(verb)
     return [(group, name, tuple(sorted(needed))) for (group, name), needed in sorted(verbs.items())]

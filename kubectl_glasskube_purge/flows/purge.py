@@ -35,10 +35,10 @@ from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.act.claim import claimed
 from kubectl_glasskube_purge.purge.act.deleting import Answer, rehearse
 from kubectl_glasskube_purge.purge.act.execute import execute
-from kubectl_glasskube_purge.purge.judge import preflight
+from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for
+from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.judge.plan import plan, stayed_after_all
 from kubectl_glasskube_purge.purge.judge.verify import explained, verify
-from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import (
     FORCE_AFTER,
@@ -217,7 +217,7 @@ async def _missing_rights(client: Client, request: Request, found: Survey, decid
     # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
     seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
     forcing = request.options.force_finalizers
-    missing = await preflight.missing_rights(client, found, decided, seeing, force_finalizers=forcing)
+    missing = await missing_rights(client, found, decided, seeing, force_finalizers=forcing)
     if not missing:
         return []
     try:
@@ -227,7 +227,7 @@ async def _missing_rights(client: Client, request: Request, found: Survey, decid
     verbs: dict[str, set[str]] = {}
     for review in missing:
         verbs.setdefault(review.kind, set()).add(review.verb)
-    role = preflight.role_for(missing, user)
+    role = role_for(missing, user)
     return [
         Problem(
             "rights",

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
+from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 
 _HEADINGS: Mapping[str, str] = {
     "api-server": "busy certificate expired kube-error not-kubernetes unreachable",

@@ -16,8 +16,9 @@ from kubectl_glasskube_purge.flows.run import new_record
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags, connect
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.act.claim import ANNOTATION, Claimed, claimed
+from kubectl_glasskube_purge.purge.act.claim import Claimed, claimed
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
+from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION
 from tests.cluster.api import Object
 from tests.cluster.controlplane import ADMIN, ControlPlane
 from tests.cluster.dump import difference, dump, key, settled_difference
@@ -422,7 +423,7 @@ def test_of_purges_that_begin_at_once_one_gets_the_claim(cluster: ControlPlane) 
     assert all({"/metadata/uid", "/metadata/resourceVersion"} <= compared_by(write) for write in writes)
     namespace = cluster.api.get("v1", "Namespace", install.NAMESPACE)
     assert namespace is not None
-    assert ANNOTATION not in namespace["metadata"].get("annotations", {})
+    assert CLAIM_ANNOTATION not in namespace["metadata"].get("annotations", {})
 
 
 def compared_by(patch: Any) -> set[str]:
@@ -436,7 +437,7 @@ def test_an_abandoned_claim_is_waited_out_visibly_and_a_living_one_is_respected(
     before = dump(cluster)
     install.install(cluster, variant="slim")
     abandoned = {"host": "a-machine-that-is-gone/1", "process": 4711, "token": "x", "renewal": 3}
-    mark(cluster, NAMESPACE, annotations={ANNOTATION: json.dumps(abandoned)})
+    mark(cluster, NAMESPACE, annotations={CLAIM_ANNOTATION: json.dumps(abandoned)})
     held = ["example.com/hold"]
     mark(cluster, REPOSITORY, finalizers=held)
     preview = purge(cluster, "--offline", "--dry-run", "-o", "json")

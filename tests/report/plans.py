@@ -83,6 +83,12 @@ def cluster(*packages: str, operator: bool = True) -> Survey:
     return compose({one.ref: one for one in objects}, defines=defines)
 
 
+def having(survey: Survey, *objects: Found) -> Survey:
+    """The same, with more objects in it, or others in their places."""
+    there = {**survey.objects, **{one.ref: one for one in objects}}
+    return compose(there, defines=survey.defines)
+
+
 def _body(ref: Ref, operator: bool) -> dict[str, Any]:
     if ref.kind != "Deployment":
         return {}

@@ -11,18 +11,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import platform
 import uuid
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 
 from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found
-
-ANNOTATION = "glasskube-purge/claim"
+from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION, Claim
 
 RENEWED_EVERY = 3.0
 """Seconds between two renewals."""
@@ -43,53 +40,17 @@ class Claimed(errors.Conflict):
     hint = "Wait for it to end, or end it, then run this again."
 
 
-@dataclass(frozen=True)
-class Claim:
-    """What the annotation says."""
-
-    host: str
-    process: int
-    token: str
-    renewal: int = 0
-
-    @property
-    def text(self) -> str:
-        """The annotation's value."""
-        return json.dumps(
-            {"host": self.host, "process": self.process, "token": self.token, "renewal": self.renewal}, sort_keys=True
-        )
-
-    @property
-    def holder(self) -> str:
-        """Whose it is, for people."""
-        return f"process {self.process} on {self.host.partition('/')[0]}"
-
-    @property
-    def renewed(self) -> Claim:
-        """The same claim, a moment later."""
-        return Claim(self.host, self.process, self.token, self.renewal + 1)
-
-    @classmethod
-    def read(cls, found: Found) -> Claim | None:
-        """The claim on a namespace; None where there is none, or none that can be read."""
-        try:
-            value = json.loads(found.annotations.get(ANNOTATION, ""))
-            return cls(str(value["host"]), int(value["process"]), str(value["token"]), int(value["renewal"]))
-        except (ValueError, KeyError, TypeError):
-            return None
-
-    @property
-    def is_dead(self) -> bool:
-        """Whether its process was this machine's and has ended."""
-        if self.host != _host() or os.name == "nt":
-            return False
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return True
-        except (PermissionError, OverflowError):
-            return False
+def _is_dead(claim: Claim) -> bool:
+    """Whether a claim's process was this machine's and has ended."""
+    if claim.host != _host() or os.name == "nt":
         return False
+    try:
+        os.kill(claim.process, 0)
+    except ProcessLookupError:
+        return True
+    except (PermissionError, OverflowError):
+        return False
+    return False
 
 
 def _host() -> str:
@@ -122,7 +83,7 @@ async def claimed(client: Client, namespace: Found | None, say: Callable[[str], 
             found = await client.get(namespace.ref)
             claim = Claim.read(found) if found is not None else None
             if claim is not None and claim.token == mine.token:
-                await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=ANNOTATION)
+                await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=CLAIM_ANNOTATION)
 
 
 async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[str], None]) -> bool:
@@ -138,7 +99,7 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
         other = Claim.read(found)
         if other is not None and other.token == mine.token:
             return True  # written, though the API server's answer didn't get here
-        if other is not None and not other.is_dead:
+        if other is not None and not _is_dead(other):
             if seen is not None and seen != other:
                 raise Claimed(f"another purge is at work ({other.holder})")
             if seen is None:
@@ -153,7 +114,7 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
             say(f"The purge of {other.holder} gave no sign of life, so its claim has expired: going on")
         try:
             # The resourceVersion that was read is a precondition: of two that come at once, one has to look again.
-            await client.patch(found.ref, edits.annotation(found, ANNOTATION, mine.text))
+            await client.patch(found.ref, edits.annotation(found, CLAIM_ANNOTATION, mine.text))
         except (errors.Conflict, errors.Invalid) as error:
             tries += 1
             if tries == _TRIES:
@@ -175,7 +136,7 @@ async def _renew(client: Client, namespace: Found, mine: Claim) -> None:
             other = Claim.read(found) if found is not None else None
             if other is not None and other.token != mine.token:
                 return  # held for abandoned, while this machine slept: two at work do each other no harm
-            await edits.annotate(client, namespace.ref, uid=namespace.uid, key=ANNOTATION, value=mine.text)
+            await edits.annotate(client, namespace.ref, uid=namespace.uid, key=CLAIM_ANNOTATION, value=mine.text)
         except errors.NotFound:
             return
         except errors.KubeError:

@@ -9,7 +9,7 @@ from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors, watches
-from kubectl_glasskube_purge.purge.look.held import TROUBLESHOOTING
+from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, ObjectOutcome, TimedOut
 from kubectl_glasskube_purge.purge.model.kinds import POD
 from kubectl_glasskube_purge.purge.model.plan import Action

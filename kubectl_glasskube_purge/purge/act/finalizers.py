@@ -11,7 +11,8 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.wording import displayed
-from kubectl_glasskube_purge.purge.look import held
+from kubectl_glasskube_purge.purge.judge import held
+from kubectl_glasskube_purge.purge.look.held import why_held
 from kubectl_glasskube_purge.purge.model.events import Notice, ObjectDone
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 
@@ -81,7 +82,7 @@ async def _given_up(run: Run, found: Found) -> tuple[str, ...]:
     """An object's foreign finalizers that nothing drops; none of Flux's as long as its controller can act."""
     if not held.foreign_finalizers(found) and found.ref.group_kind != NAMESPACE:
         return ()
-    seen = await held.look(run.client, found, run.survey)
+    seen = await why_held(run.client, found, run.survey)
     if facts.FLUX_FINALIZER in seen.found.finalizers and not seen.hopeless:
         return ()
     return held.foreign_finalizers(seen.found)

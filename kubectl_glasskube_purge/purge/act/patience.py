@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
-from kubectl_glasskube_purge.purge.look import held
+from kubectl_glasskube_purge.purge.judge import held
+from kubectl_glasskube_purge.purge.look.held import why_held
 from kubectl_glasskube_purge.purge.model.events import TimedOut, Waiting
 
 from .charts import delete_left_of_charts
@@ -60,7 +61,7 @@ async def _help_along(run: Run, stage: str, pending: Collection[Tracked], idle: 
 
 async def _explain(run: Run, pending: Iterable[Tracked]) -> held.Held:
     telling = held.most_telling([(tracked.found, tracked.direct) for tracked in pending])
-    return await held.look(run.client, telling, run.survey)
+    return await why_held(run.client, telling, run.survey)
 
 
 def _told(why: held.Held, pending: Iterable[Tracked]) -> str:
@@ -72,6 +73,6 @@ async def _is_hopeless(run: Run, pending: Iterable[Tracked]) -> bool:
     ending = [tracked.found for tracked in pending if tracked.found.terminating]
     holders = [found for found in ending if held.foreign_finalizers(found)] or ending
     for found in holders:
-        if not (await held.look(run.client, found, run.survey)).hopeless:
+        if not (await why_held(run.client, found, run.survey)).hopeless:
             return False
     return bool(holders)

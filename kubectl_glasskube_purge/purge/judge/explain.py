@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, Refusal, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from . import guard, preflight
+from . import guard, managers
 
 Verdict = Literal["deleted", "goes-along", "detached", "stays"]
 
@@ -112,7 +112,7 @@ def _evidence(survey: Survey, plan: Plan, found: Found) -> Iterator[str]:
     for label in (facts.MANAGED_BY_LABEL, facts.PART_OF_LABEL):
         if value := found.labels.get(label):
             yield f"label {label}={value}"
-    if manager := preflight.managed_by(found):
+    if manager := managers.managed_by(found):
         yield f"managed by {manager}"
     for annotation, value in facts.KEEP_ANNOTATIONS.items():
         if found.annotations.get(annotation) == value:

@@ -28,7 +28,7 @@ from kubectl_glasskube_purge.purge.model.kinds import (
 from kubectl_glasskube_purge.purge.model.plan import Consequence, Evidence, FluxVerdict, Protection
 from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, LABEL_MANAGER, TELLING_NOTHING, Survey
 
-from . import preflight
+from . import managers
 from .ownership import consequences, helm_release_of, orphans, release_of, stray_charts
 
 PURGE_MANAGER = "kubectl-glasskube-purge"
@@ -123,11 +123,11 @@ def nobody_applied_another_over_it(survey: Survey, objects: Iterable[Found]) -> 
 
 def no_other_tool_manages_it(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:
     """Argo CD, Kustomizations, Helm, the Flux Operator and Flux's own installer put marks on what they manage."""
-    managers: dict[str, list[Ref]] = {}
+    managed: dict[str, list[Ref]] = {}
     for found in objects:
         if manager := _other_manager(found):
-            managers.setdefault(manager, []).append(found.ref)
-    for manager, refs in sorted(managers.items()):
+            managed.setdefault(manager, []).append(found.ref)
+    for manager, refs in sorted(managed.items()):
         yield Evidence(True, f"{manager} manages {displayed(refs)}")
 
 
@@ -136,7 +136,7 @@ def _other_manager(found: Found) -> str:
         return f"the Flux Operator's FluxInstance {instance}"
     if found.labels.get(facts.PART_OF_LABEL) == facts.FLUX_PART_OF:
         return f"an ordinary install of Flux (label {facts.PART_OF_LABEL}={facts.FLUX_PART_OF})"
-    return preflight.managed_by(found)
+    return managers.managed_by(found)
 
 
 def it_is_the_version_that_glasskube_brings(survey: Survey, objects: Iterable[Found]) -> Iterator[Evidence]:

@@ -18,7 +18,6 @@ from functools import partial
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, some
-from kubectl_glasskube_purge.purge.look import held
 from kubectl_glasskube_purge.purge.model.kinds import (
     CLAIM,
     CLUSTER_ROLE,
@@ -46,7 +45,7 @@ from kubectl_glasskube_purge.purge.model.plan import (
 )
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
-from . import guard, handover, preflight
+from . import busy, guard, handover, held, managers
 from .ownership import chart_of, consequences, helm_release_of, is_suspended, orphans, release_of, stray_charts
 
 
@@ -230,19 +229,19 @@ def _marked(going: Iterable[Found]) -> Refusal | None:
 
 def _gitops(deletes: Iterable[Action]) -> Refusal | None:
     # What Flux made for a HelmRelease that goes, too, isn't put back by anybody.
-    managers = preflight.gitops(a.found for a in deletes if a.ref.group_kind not in handover.FLUX_KINDS)
-    if not managers:
+    reasons = managers.gitops(a.found for a in deletes if a.ref.group_kind not in handover.FLUX_KINDS)
+    if not reasons:
         return None
     return Refusal(
         "gitops",
         "what is deleted here would be put back",
         "Take Glasskube out of what manages it first, or go on with --ignore-gitops.",
-        details=managers,
+        details=reasons,
     )
 
 
 def _busy(survey: Survey, going: Collection[Ref]) -> Refusal | None:
-    reasons = preflight.busy(survey, going)
+    reasons = busy.busy(survey, going)
     if not reasons:
         return None
     return Refusal(
@@ -573,7 +572,7 @@ def _never_finalized(survey: Survey, going: Collection[Ref], stages: Iterable[St
 
 def _lost(survey: Survey, going: set[Ref]) -> tuple[Lost, ...]:
     volumes = {found.ref.name: found for found in survey.of_kind(VOLUME)}
-    users = preflight.volume_users(survey)
+    users = busy.volume_users(survey)
 
     def used(claim: Found) -> str:
         return f"; in use by {displayed(users[claim.ref])}" if claim.ref in users else ""
@@ -605,9 +604,9 @@ def _warnings(survey: Survey, going: Collection[Ref]) -> tuple[Warning, ...]:
     if survey.operator.found is not None and survey.operator.state != "running":
         why = f" ({survey.operator.why})" if survey.operator.why else ""
         warnings.append(Warning("operator-not-ready", f"the operator is {survey.operator.state}{why}"))
-    if claimed_by := preflight.claimed_by(survey):
+    if claimed_by := busy.claimed_by(survey):
         warnings.append(Warning("claimed", claimed_by))
-    if preflight.gitops_mode(survey):
+    if managers.gitops_mode(survey):
         warnings.append(
             Warning("gitops-mode", "Glasskube is in gitops mode: take its packages out of the Git repository, too")
         )

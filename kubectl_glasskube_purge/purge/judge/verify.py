@@ -6,12 +6,11 @@ from dataclasses import replace
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.look.held import reason
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from . import guard
+from . import guard, held
 
 JUST_EXISTS = "exists"
 """Why something is left that nothing holds: nobody deleted it."""
@@ -46,7 +45,7 @@ def verify(after: Survey, plan: Plan | None = None) -> Verification:
 
 
 def _left(found: Found, survey: Survey) -> Leftover:
-    return Leftover(found.ref, reason(found, survey) if found.terminating else JUST_EXISTS, found.uid)
+    return Leftover(found.ref, held.reason(found, survey) if found.terminating else JUST_EXISTS, found.uid)
 
 
 def explained(verification: Verification, plan: Plan) -> Verification:

@@ -1,241 +1,40 @@
-"""Who is waited for and why: what holds an object that should go, and what a person can do about it.
+"""What holds an object that should go, read at this moment: what the survey saw may be minutes old.
 
-`look` reads the object and the controllers it depends on as they are at this
-moment, because what the survey saw may be minutes old; all else is pure. Nothing
-here decides or changes anything.
+Only reads. What an object, its controllers and its Pods then show is judged by `judge/held.py`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
-
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
-from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.wording import displayed
-from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, NAMESPACE, POD
+from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.purge.judge import held
+from kubectl_glasskube_purge.purge.judge.busy import claims_of
+from kubectl_glasskube_purge.purge.model.kinds import POD
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .survey import controllers_now
 
-TROUBLESHOOTING = "docs/troubleshooting.md"
 
-OF_THE_CONTROL_PLANE = frozenset(
-    {
-        "customresourcecleanup.apiextensions.k8s.io",
-        "foregroundDeletion",
-        "kubernetes",
-        "kubernetes.io/pv-protection",
-        "kubernetes.io/pvc-protection",
-        "orphan",
-    }
-)
-"""Finalizers of Kubernetes itself, whose controller is always there: they wait for something else to go."""
-
-_INSTANCES = "customresourcecleanup.apiextensions.k8s.io"
-_IN_USE = "kubernetes.io/pvc-protection"
-
-
-@dataclass(frozen=True)
-class Held:
-    """Why an object is still there."""
-
-    found: Found
-    why: str
-    next_step: str
-    """For people: what they can do, with the place where more is written."""
-    hopeless: bool = False
-    """Whether nobody is there who could end it, or whoever is has said that it failed."""
-
-
-async def look(client: Client, found: Found, survey: Survey) -> Held:
+async def why_held(client: Client, found: Found, survey: Survey) -> held.Held:
     """Why an object is still there, read at this moment. Never raises `KubeError`: what can't be read is said."""
     try:
         now = await client.get(found.ref, whole=True)
         if now is None or now.uid != found.uid:
-            return Held(found, "has just gone", _again("no-progress"))
+            return held.has_gone(found)
         if {facts.FLUX_FINALIZER, facts.PACKAGE_FINALIZER} & set(now.finalizers):
             survey = await controllers_now(client, survey)
-        why = reason(now, survey)
-        if now.ref.group_kind == CLAIM and now.terminating and _IN_USE in now.finalizers:
-            why = _used_by(await _pods_with(client, now))
+        pods = await _pods_with(client, now) if held.is_held_by_pods(now) else None
     except errors.KubeError as error:
-        return Held(found, f"can't be looked at: {error.message}", _again("unreadable"))
-    return Held(now, why, next_step(now, survey), is_hopeless(now, survey))
-
-
-# -- why
-
-
-def reason(found: Found, survey: Survey) -> str:
-    """Why an object that should go is still there, as far as it and the survey tell."""
-    if not found.terminating:
-        return "waits for the garbage collector" if found.owners else "isn't deleted yet"
-    said = _said(found)
-    if facts.FLUX_FINALIZER in found.finalizers:
-        controller = survey.flux_controller(found)
-        state = controller.state + (f" ({controller.why})" if controller.why else "")
-        return f"keeps finalizer {facts.FLUX_FINALIZER}; {controller.ref.name} is {state}{said}"
-    if facts.PACKAGE_FINALIZER in found.finalizers:
-        return f"keeps finalizer {facts.PACKAGE_FINALIZER}; the operator is {survey.operator.state}{said}"
-    if foreign := foreign_finalizers(found):
-        return f"keeps finalizer {', '.join(foreign)}{said}"
-    if _INSTANCES in found.finalizers:
-        return f"waits for its instances to go{said}"
-    if found.ref.group_kind == CLAIM and _IN_USE in found.finalizers:
-        return f"is in use by a Pod (finalizer {_IN_USE})"
-    if found.finalizers:
-        return f"keeps finalizer {', '.join(found.finalizers)}{said}"
-    if found.ref.group_kind == NAMESPACE:
-        return f"is Terminating{said}" if said else "is Terminating: Kubernetes removes what is in it"
-    if found.ref.group_kind == POD and (node := found.get("spec", "nodeName")):
-        return f"is being ended by node {node}"
-    return "is being deleted"
-
-
-def foreign_finalizers(found: Found) -> tuple[str, ...]:
-    """The finalizers that aren't Kubernetes' own; a namespace's `spec.finalizers` among them, where it was read whole.
-
-    Glasskube's and Flux's count as foreign here: who may drop which is decided elsewhere.
-    """
-    named = (*found.finalizers, *(found.get("spec", "finalizers") or () if found.ref.group_kind == NAMESPACE else ()))
-    return tuple(dict.fromkeys(str(name) for name in named if name not in OF_THE_CONTROL_PLANE))
-
-
-_TROUBLES = (
-    "NamespaceDeletionDiscoveryFailure",
-    "NamespaceDeletionGroupVersionParsingFailure",
-    "NamespaceDeletionContentFailure",
-    "NamespaceContentRemaining",
-    "NamespaceFinalizersRemaining",
-)
-"""A Terminating namespace's conditions that are True when something is the matter."""
-
-_FINAL_TROUBLES = frozenset(_TROUBLES[:3])
-"""Those that end only when somebody mends something else."""
-
-_UNINSTALL_FAILED = "UninstallFailed"
-_INSTANCES_FAILED = "InstanceDeletionFailed"
-
-
-def _said(found: Found) -> str:
-    """What an object's conditions say is the matter, e.g. ` (Some content in the namespace has finalizers …)`."""
-    messages = [
-        str(condition.get("message") or condition.get("reason"))
-        for condition in found.get("status", "conditions") or ()
-        if (condition.get("type") in _TROUBLES and condition.get("status") == "True")
-        or (condition.get("type") in ("Ready", "Released") and condition.get("status") == "False")
-        or (condition.get("type") == "Terminating" and condition.get("reason") == _INSTANCES_FAILED)
-    ]
-    return f" ({'; '.join(dict.fromkeys(messages))})" if messages else ""
-
-
-def _has(found: Found, *reasons: str) -> bool:
-    return any(condition.get("reason") in reasons for condition in found.get("status", "conditions") or ())
-
-
-def is_hopeless(found: Found, survey: Survey) -> bool:
-    """Whether waiting longer is no use, as far as the object and the controllers' state tell."""
-    if facts.FLUX_FINALIZER in found.finalizers:
-        return not survey.flux_controller(found).running or _has(found, _UNINSTALL_FAILED)
-    if found.ref.group_kind == NAMESPACE:
-        conditions = found.get("status", "conditions") or ()
-        return any(c.get("type") in _FINAL_TROUBLES and c.get("status") == "True" for c in conditions)
-    return found.ref.group_kind == DEFINITION and _has(found, _INSTANCES_FAILED)
+        return held.unreadable(found, error.message)
+    return held.explain(now, survey, pods)
 
 
 async def _pods_with(client: Client, claim: Found) -> list[Found]:
+    """The Pods that use a volume claim. Raises `KubeError`."""
     resource = client.discovery.find(*POD)
     if resource is None:
         return []
     listing = await client.list(resource, namespace=claim.ref.namespace, whole=True)
-    return [
-        pod
-        for pod in listing.items
-        if any(
-            (volume.get("persistentVolumeClaim") or {}).get("claimName") == claim.ref.name
-            for volume in pod.get("spec", "volumes") or ()
-        )
-    ]
-
-
-def _used_by(pods: Iterable[Found]) -> str:
-    pods = list(pods)
-    if not pods:
-        return f"keeps finalizer {_IN_USE}, though no Pod uses it any more"
-    ending = [pod for pod in pods if pod.terminating and pod.get("spec", "nodeName")]
-    if ending == pods:
-        return f"is in use by {displayed(p.ref for p in pods)}, which node {pods[0].get('spec', 'nodeName')} has to end"
-    return f"is in use by {displayed(pod.ref for pod in pods)}"
-
-
-def most_telling(pending: Collection[tuple[Found, bool]]) -> Found:
-    """Of what is left, the object that others wait for.
-
-    `pending` says of each whether it was deleted by request. First what a
-    finalizer holds that isn't Kubernetes' own, then what Kubernetes holds, what was
-    deleted by request before what follows from it.
-    """
-
-    def rank(entry: tuple[Found, bool]) -> tuple[bool, bool, bool, bool, Ref]:
-        found, direct = entry
-        held = found.terminating and bool(found.finalizers)
-        foreign = found.terminating and bool(foreign_finalizers(found))
-        ending = found.terminating and found.ref.group_kind == POD
-        return (not foreign, not ending, not held, not direct, found.ref)
-
-    return min(pending, key=rank)[0]
-
-
-def held_too(pending: Iterable[Found], told: Found) -> str:
-    """Whatever else a finalizer holds that isn't Kubernetes' own, in words to be put behind those on `told`."""
-    others = sorted(f.ref for f in pending if f.terminating and foreign_finalizers(f) and f.ref != told.ref)
-    return f"; held by finalizers, too: {displayed(others)}" if others else ""
-
-
-# -- what to do
-
-
-def _again(anchor: str) -> str:
-    return f"Run this again once it can go on. More: {TROUBLESHOOTING}#{anchor}"
-
-
-def next_step(found: Found, survey: Survey) -> str:
-    """What a person can do about an object that doesn't go."""
-    more = f"More: {TROUBLESHOOTING}"
-    namespace = f" -n {found.ref.namespace}" if found.ref.namespace else ""
-    if facts.FLUX_FINALIZER in found.finalizers:
-        controller = survey.flux_controller(found)
-        if not found.terminating:
-            return _again("no-progress")
-        if controller.running:
-            return (
-                f"See kubectl describe{namespace} {found.ref}, mend what it names, and run this again; or give up "
-                f"the chart's clean uninstall with --force-finalizers. {more}#uninstall-failed"
-            )
-        start = f"Start {controller.ref.name}"
-        if controller.found is not None and controller.replicas == 0:
-            start += f" (kubectl scale -n {facts.FLUX_NAMESPACE} deployment/{controller.ref.name} --replicas=1)"
-        return (
-            f"{start} and run this again; or give up the charts' clean uninstall with --force-finalizers. "
-            f"{more}#helmrelease-finalizer"
-        )
-    if foreign_finalizers(found) and found.terminating:
-        return (
-            f"Whoever set the finalizer has to drop it (kubectl get{namespace} {found.ref} -o yaml shows it); "
-            f"run this again, or with --force-finalizers. {more}#foreign-finalizer"
-        )
-    if found.ref.group_kind == NAMESPACE:
-        return f"See kubectl get {found.ref} -o yaml, mend what its conditions name, run this again. {more}#namespace"
-    if found.ref.group_kind == DEFINITION and _has(found, _INSTANCES_FAILED):
-        return f"See kubectl describe {found.ref}, mend what it names, run this again. {more}#conversion-webhook"
-    if found.ref.group_kind == CLAIM and _IN_USE in found.finalizers:
-        return f"See kubectl describe{namespace} {found.ref}: the Pods that use it have to end. {more}#volume-in-use"
-    if found.ref.group_kind == POD and found.terminating:
-        return (
-            "If its node is gone for good, end it by kubectl delete --force "
-            f"--grace-period=0{namespace} {found.ref}. {more}#volume-in-use"
-        )
-    return _again("no-progress")
+    return [pod for pod in listing.items if claim.ref in claims_of(pod)]
