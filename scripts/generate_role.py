@@ -23,7 +23,7 @@ from typing import Any
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.act.rights import rights
-from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.judge.foreign import MADE_BY_FLUX, MADE_BY_OPERATOR
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
@@ -54,7 +54,7 @@ def everything() -> Survey:
     records = [
         Ref(facts.GROUP, kind.kind, "", "c", facts.VERSION) for kind in (facts.PACKAGE_INFO, facts.PACKAGE_REPOSITORY)
     ]
-    made = [*guard.MADE_BY_OPERATOR, *guard.MADE_BY_FLUX]
+    made = [*MADE_BY_OPERATOR, *MADE_BY_FLUX]
     refs = [*packages, *records, *made, *inventory.every_object()]
     objects = {
         ref: Found(

@@ -115,6 +115,12 @@ def every_object() -> frozenset[Ref]:
     return _inventory().every
 
 
+@lru_cache
+def every_flux_object() -> frozenset[Ref]:
+    """Every object of the Flux that any release brings."""
+    return frozenset(ref for release in releases() for ref in flux_objects(release))
+
+
 def fingerprint(present: Collection[Ref]) -> tuple[str, ...]:
     """The releases that explain best which of Glasskube's objects are there, newest first.
 

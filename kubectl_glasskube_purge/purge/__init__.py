@@ -1,1 +1,1 @@
-"""The job, in the order the data flows: survey, guard, plan, execute, verify."""
+"""The job, in the order the data flows: look, judge, act; `model` is the data."""

@@ -13,11 +13,10 @@ from itertools import groupby
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, kinds, plural, some
-from kubectl_glasskube_purge.purge.judge import guard
 from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Kept, Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
@@ -192,7 +191,7 @@ def by_kind(refs: Iterable[Ref], fold: int) -> Iterator[tuple[str, str]]:
 
 
 def _controllers(refs: Sequence[Ref]) -> Iterator[Node]:
-    flux = guard.flux_refs()
+    flux = inventory.every_flux_object()
     theirs = [ref for ref in refs if ref in flux]
     ours = [ref for ref in refs if ref not in flux]
     names = {ref.name for ref in ours}

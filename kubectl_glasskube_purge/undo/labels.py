@@ -26,7 +26,7 @@ from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
-from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.judge.foreign import MADE_BY_OPERATOR
 from kubectl_glasskube_purge.purge.judge.plan import plan as purge_plan
 from kubectl_glasskube_purge.purge.model.events import (
     Event,
@@ -74,7 +74,7 @@ def plan(survey: Survey) -> Plan:
     """
     decided = purge_plan(survey, Options())
     ours = {action.ref: action.found for action in decided.deletes.values()}
-    ours |= {ref: found for ref in guard.MADE_BY_OPERATOR if (found := survey.get(ref)) is not None}
+    ours |= {ref: found for ref in MADE_BY_OPERATOR if (found := survey.get(ref)) is not None}
     actions: list[Action] = []
     kept: list[Kept] = []
     for ref in sorted(ours):
@@ -105,7 +105,7 @@ def _wanted(found: Found, survey: Survey) -> tuple[Mapping[str, str], Mapping[st
     wanted = {facts.PART_OF_LABEL: facts.PART_OF, COMPONENT_LABEL: component(found.ref)}
     version = survey.version
     # Flux has versions of its own, and one of Glasskube's on it would look like somebody else's.
-    if version.version and not version.alternatives and found.ref not in guard.flux_refs():
+    if version.version and not version.alternatives and found.ref not in inventory.every_flux_object():
         wanted[VERSION_LABEL] = version.version
     theirs = {key: found.labels[key] for key in wanted if _is_theirs(found, key, wanted[key])}
     return {key: value for key, value in wanted.items() if key not in theirs}, theirs
@@ -120,7 +120,7 @@ def _is_theirs(found: Found, key: str, wanted: str) -> bool:
 
 def component(ref: Ref) -> str:
     """What an object is for, in one word; the words of the releases where they have one."""
-    if ref in guard.flux_refs():
+    if ref in inventory.every_flux_object():
         return "flux"
     if ref.name in _BY_NAME and not (ref.group == _RBAC or ref.kind == "ServiceAccount"):
         return _BY_NAME[ref.name]

@@ -16,11 +16,10 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import plural
-from kubectl_glasskube_purge.purge.judge import guard
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, JOB, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Plan, Stage, Warning
 
@@ -267,7 +266,7 @@ def from_release(documents: Iterable[Document], only: Iterable[str], *, flux_exi
     """
     entries = {Ref.of(document): Entry(document) for document in documents}
     if flux_exists and selection.FLUX not in only:
-        entries = {ref: entry for ref, entry in entries.items() if ref not in guard.flux_refs()}
+        entries = {ref: entry for ref, entry in entries.items() if ref not in inventory.every_flux_object()}
     for name in sorted({ref.namespace for ref in entries} - {""}):
         namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
         entries.setdefault(Ref(*NAMESPACE, "", name, "v1"), Entry(namespace))

@@ -21,7 +21,7 @@ from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.judge.foreign import INCIDENTAL, MACHINERY
 from kubectl_glasskube_purge.purge.judge.ownership import release_of
 from kubectl_glasskube_purge.purge.model.kinds import JOB, NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
@@ -44,7 +44,7 @@ _BY_PRODUCTS = frozenset(
 )
 """Of these kinds, those that have an owner or were only ever written by the control plane; Leases always."""
 
-_CONTROL_PLANE = guard.MACHINERY - facts.FIELD_MANAGERS
+_CONTROL_PLANE = MACHINERY - facts.FIELD_MANAGERS
 _LEASE = ("coordination.k8s.io", "Lease")
 _WEBHOOK_SECRET = Ref("", "Secret", facts.NAMESPACE, facts.WEBHOOK_SECRET)
 _WEBHOOK_CONFIGURATION = Ref(
@@ -125,7 +125,7 @@ def _role(found: Found, deleted: bool, releases: set[tuple[str, str]]) -> Role:
 
 def _is_by_product(found: Found) -> bool:
     ref = found.ref
-    if ref.group_kind == _LEASE or (ref.group, ref.kind, ref.name) in guard.INCIDENTAL:
+    if ref.group_kind == _LEASE or (ref.group, ref.kind, ref.name) in INCIDENTAL:
         return True
     if ref.group_kind == SECRET and (
         found.labels.get("owner") == "helm" or "kubernetes.io/service-account.name" in found.annotations
@@ -182,7 +182,7 @@ def _manager(body: Found) -> str:
 
 @lru_cache(maxsize=1)
 def _own_objects() -> frozenset[Ref]:
-    return inventory.every_object() - guard.flux_refs()
+    return inventory.every_object() - inventory.every_flux_object()
 
 
 # -- parts of a backup
@@ -196,7 +196,7 @@ PARTS = (FLUX, GLASSKUBE, PACKAGES)
 
 def part_of(ref: Ref) -> str:
     """Which of `PARTS` an object belongs to; what others had there counts as the packages'."""
-    if ref in guard.flux_refs() or ref.group_kind in {kind.group_kind for kind in facts.FLUX_KINDS}:
+    if ref in inventory.every_flux_object() or ref.group_kind in facts.FLUX_GROUP_KINDS:
         return FLUX
     if ref.namespace == facts.FLUX_NAMESPACE:
         return FLUX

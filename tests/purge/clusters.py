@@ -627,6 +627,11 @@ def made(recipe: Recipe) -> Cluster:
     return cluster
 
 
+def installed(*parts: str, packages: int = 0, glasskube: str = "whole") -> Cluster:
+    """v0.26.1 with Flux and packages that have these parts."""
+    return made(Recipe(glasskube, "whole", True, True, ((False, frozenset(parts)),) * packages, frozenset(), ()))
+
+
 def _require(cluster: Cluster, package: Found, needed: Found) -> None:
     cluster.requires.add((package.uid, needed.uid))
     now = cluster.objects[package.uid]

@@ -1,4 +1,4 @@
-"""Asks the guard's question again, right before a stage that deletes more than it names.
+"""Judges again whether it may go, right before a stage that deletes more than it names.
 
 Deleting a namespace or a CRD deletes all that is in it, also what was created after the survey, and Flux may have
 been used since. A new use of Flux keeps Flux, and the rest goes on; any other unplanned object ends the run.
@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.purge.judge import flux
+from kubectl_glasskube_purge.purge.judge.foreign import foreign_in
 from kubectl_glasskube_purge.purge.look.survey import revisit, survey
 from kubectl_glasskube_purge.purge.model.events import GuardStopped
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
@@ -43,14 +44,15 @@ async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
     Raises `GuardStopped` if the stage would delete unplanned objects, or if that can't be seen; `Interrupted`;
     and `KubeError` if the cluster can't be surveyed.
     """
-    takes_flux = run.plan.flux == "delete" and any(action.ref in guard.flux_refs() for action in stage.deletes)
+    of_flux = inventory.every_flux_object()
+    takes_flux = run.plan.flux == "delete" and any(action.ref in of_flux for action in stage.deletes)
     current = await survey(run.client) if takes_flux else await _revisit(run, stage)
     if current is None:
         return spared
     run.raise_if_stopped()  # a request that isn't tried again proves nothing by its failure
     _require_readable(run, current)
     if takes_flux and run.plan.verdict.proven and spared.error is None:
-        against = [evidence.text for evidence in guard.flux(current).evidence if evidence.against]
+        against = [evidence.text for evidence in flux.judge(current).evidence if evidence.against]
         if against:
             spared = _spare_flux(run, against[0])
     for action in spared.without(stage).deletes:
@@ -81,14 +83,14 @@ def _require_readable(run: Run, current: Survey) -> None:
 
 def _spare_flux(run: Run, why: str) -> Spared:
     """Keeps Flux, which is in use since the preview, with all that would be deleted because of it."""
-    flux = guard.flux_refs()
+    of_flux = inventory.every_flux_object()
     error = GuardStopped(
         "flux-in-use",
         f"Flux is in use since the preview, so it stays: {why}",
         "Everything else is gone. Keep Flux, or run this again: it is judged anew.",
     )
-    followers = {c.found.ref for stage in run.plan.stages for c in stage.consequences if c.root in flux}
-    spared = Spared(flux | followers, error)
+    followers = {c.found.ref for stage in run.plan.stages for c in stage.consequences if c.root in of_flux}
+    spared = Spared(of_flux | followers, error)
     for uid, tracked in run.tracked.items():
         if tracked.found.ref in spared.refs:
             run.settle(uid, "kept", why)
@@ -119,6 +121,6 @@ def _unplanned(run: Run, action: Action, current: Survey) -> tuple[Found, ...]:
         kinds = (current.defines.get(action.ref.name, ("", "")),)
     elif action.ref.group_kind == NAMESPACE:
         known = [found for found in current.objects.values() if found.uid in run.tracked]
-        return guard.foreign_in(current, action.ref.name, known)
+        return foreign_in(current, action.ref.name, known)
     again = run.plan.going.keys() if kinds == (facts.PACKAGE_INFO.group_kind,) else ()
     return tuple(found for found in current.of_kind(*kinds) if found.uid not in run.tracked and found.ref not in again)

@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, Refusal, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from . import guard, managers
+from .managers import managed_by
 
 Verdict = Literal["deleted", "goes-along", "detached", "stays"]
 
@@ -112,14 +112,14 @@ def _evidence(survey: Survey, plan: Plan, found: Found) -> Iterator[str]:
     for label in (facts.MANAGED_BY_LABEL, facts.PART_OF_LABEL):
         if value := found.labels.get(label):
             yield f"label {label}={value}"
-    if manager := managers.managed_by(found):
+    if manager := managed_by(found):
         yield f"managed by {manager}"
     for annotation, value in facts.KEEP_ANNOTATIONS.items():
         if found.annotations.get(annotation) == value:
             yield f"annotation {annotation}: {value}"
     if found.ref in inventory.every_object():
         yield f"named in release manifests of Glasskube: {_releases(found.ref, survey.version.version)}"
-    if found.ref in guard.flux_refs():
+    if found.ref in inventory.every_flux_object():
         yield from (evidence.text for evidence in plan.verdict.evidence)
     for lost in plan.lost:
         if lost.ref == found.ref:

@@ -55,6 +55,16 @@ def consequences(
     return {ref: consequence for ref, consequence in going.items() if consequence is not None}
 
 
+def own_consequences(survey: Survey, roots: Iterable[Found], kept: Collection[Ref] = ()) -> Mapping[Ref, Consequence]:
+    """What goes after `roots` by ownership or as part of a chart.
+
+    Not what merely lives in a namespace of theirs, or is an instance of a CRD of
+    theirs: that may be anybody's.
+    """
+    shells = {found.ref for found in survey.of_kind(NAMESPACE, DEFINITION)}
+    return consequences(survey, roots, shells.union(kept))
+
+
 def _loses_last_owner(found: Found, going: set[str], existing: frozenset[str]) -> bool:
     return all(owner.uid in going or owner.uid not in existing for owner in found.owners)
 
@@ -62,7 +72,6 @@ def _loses_last_owner(found: Found, going: set[str], existing: frozenset[str]) -
 @dataclass(frozen=True)
 class _Index:
     by_owner: Mapping[str, tuple[Found, ...]]
-    by_namespace: Mapping[str, tuple[Found, ...]]
     by_release: Mapping[tuple[str, str], tuple[Found, ...]]
 
     def dependents(self, found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
@@ -70,7 +79,7 @@ class _Index:
         for dependent in self.by_owner.get(found.uid, ()):
             yield dependent, "owner"
         if found.ref.group_kind == NAMESPACE:
-            for dependent in self.by_namespace.get(found.ref.name, ()):
+            for dependent in survey.in_namespace(found.ref.name):
                 yield dependent, "namespace"
         if found.ref.group_kind == DEFINITION and (kind := survey.defines.get(found.ref.name)):
             for dependent in survey.of_kind(kind):
@@ -86,16 +95,14 @@ class _Index:
 
 @lru_cache(maxsize=2)
 def _index(survey: Survey) -> _Index:
-    by_owner, by_namespace, by_release = defaultdict(list), defaultdict(list), defaultdict(list)
+    by_owner, by_release = defaultdict(list), defaultdict(list)
     for found in survey.objects.values():
         for owner in found.owners:
             by_owner[owner.uid].append(found)
-        by_namespace[found.ref.namespace].append(found)
         if (release := helm_release_of(found)) is not None:
             by_release[release].append(found)
     return _Index(
         {key: tuple(value) for key, value in by_owner.items()},
-        {key: tuple(value) for key, value in by_namespace.items()},
         {key: tuple(value) for key, value in by_release.items()},
     )
 
@@ -130,6 +137,7 @@ def chart_of(helm_release: Found) -> Ref:
     return Ref(*facts.HELM_CHART.group_kind, str(source), name)
 
 
+@lru_cache(maxsize=2)
 def stray_charts(survey: Survey) -> tuple[Found, ...]:
     """HelmCharts fetched from a package's source for a HelmRelease that is gone: what an interrupted hand-over left.
 
@@ -149,6 +157,7 @@ def stray_charts(survey: Survey) -> tuple[Found, ...]:
     return tuple(strays)
 
 
+@lru_cache(maxsize=2)
 def orphans(survey: Survey) -> tuple[Found, ...]:
     """What belonged to packages that are gone: the garbage collector is about to take it.
 

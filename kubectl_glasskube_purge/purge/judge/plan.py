@@ -45,8 +45,10 @@ from kubectl_glasskube_purge.purge.model.plan import (
 )
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
-from . import busy, guard, handover, held, managers
+from . import busy, flux, handover, held, managers, usage
+from .foreign import MADE_BY_OPERATOR, foreign_in, made_from_template, unseen_in_namespaces
 from .ownership import chart_of, consequences, helm_release_of, is_suspended, orphans, release_of, stray_charts
+from .protection import granted_by_others, protections
 
 
 def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan:
@@ -55,13 +57,13 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     `manifest` are the objects of the installed version's release manifest; they
     make reasons more exact. What may go at all is what any release contains.
     """
-    verdict = guard.flux(survey)
+    verdict = flux.judge(survey)
     roots = [package.found for package in survey.packages]
     mode = _keep_mode(verdict, options)
     if mode:
         protected = handover.handed_over(survey, mode)
     else:
-        protected = guard.protections(survey, roots, include_foreign=options.include_foreign)
+        protected = protections(survey, roots, include_foreign=options.include_foreign)
     decision = _flux_decision(verdict, options, protected)
     abandoned = _abandoned(survey, roots, protected) if options.force_finalizers and not mode else ()
     suspended = () if mode else _suspended(survey, roots, protected)
@@ -76,14 +78,14 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     ours = [found for found in _of_the_releases(survey, verdict, decision) if found.ref not in taken]
     granted = _granted(survey, ours, taken)
     ours = [found for found in ours if found.ref not in granted]
-    foreign = () if options.include_foreign else guard.foreign_in(survey, facts.NAMESPACE, ours)
-    unseen = "" if options.include_foreign else guard.unseen_in_namespaces(survey)
+    foreign = () if options.include_foreign else foreign_in(survey, facts.NAMESPACE, ours)
+    unseen = "" if options.include_foreign else unseen_in_namespaces(survey)
     release = _Reasons(survey, verdict, frozenset(manifest))
     controllers = [f for f in ours if f.ref.group_kind not in (DEFINITION, NAMESPACE)]
     namespaces = [f for f in ours if f.ref.group_kind == NAMESPACE]
     if foreign or unseen:
         namespaces = [found for found in namespaces if found.ref.name != facts.NAMESPACE]
-        controllers += [found for ref in guard.MADE_BY_OPERATOR if (found := survey.get(ref))]
+        controllers += [found for ref in MADE_BY_OPERATOR if (found := survey.get(ref))]
     stages = _each_object_once(
         (
             packages,
@@ -111,8 +113,8 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
 def _granted(survey: Survey, ours: Iterable[Found], taken: Collection[Ref]) -> Mapping[Ref, Protection]:
     """Glasskube's own ClusterRoles that somebody else grants; Flux's are the guard's question."""
     own = {*taken, *(found.ref for found in ours)}
-    roles = [f for f in ours if f.ref.group_kind == CLUSTER_ROLE and f.ref not in guard.flux_refs()]
-    judged = {role.ref: guard.granted_by_others(survey, role, own, include_foreign=True) for role in roles}
+    roles = [f for f in ours if f.ref.group_kind == CLUSTER_ROLE and f.ref not in inventory.every_flux_object()]
+    judged = {role.ref: granted_by_others(survey, role, own, include_foreign=True) for role in roles}
     return {ref: protection for ref, protection in judged.items() if protection is not None}
 
 
@@ -422,11 +424,11 @@ class _Reasons:
         return Action("delete", found, self._reason(found))
 
     def _reason(self, found: Found) -> str:
-        if found.ref in guard.flux_refs():
+        if found.ref in inventory.every_flux_object():
             if self.verdict.proven:
                 return "Flux, brought by Glasskube and used by nobody else"
             return "Flux, which isn't proven to be Glasskube's alone (--delete-shared-flux)"
-        if found.ref in guard.MADE_BY_OPERATOR:
+        if found.ref in MADE_BY_OPERATOR:
             return "made by the operator"
         version = self.survey.version.version
         if found.ref in self.manifest:
@@ -525,7 +527,7 @@ def _kept(
             keep(home, "not Glasskube's; no package is left in it afterwards")
     for claim in survey.of_kind(CLAIM):
         sets = [ref.name for ref in going if ref.kind == "StatefulSet" and ref.namespace == claim.ref.namespace]
-        if any(guard.made_from_template(claim.ref.name, name) for name in sets):
+        if any(made_from_template(claim.ref.name, name) for name in sets):
             keep(claim, "a StatefulSet's volumes outlive their chart")
     for found in survey.labelled:
         if not found.owners:
@@ -615,5 +617,5 @@ def _warnings(survey: Survey, going: Collection[Ref]) -> tuple[Warning, ...]:
             warnings.append(
                 Warning("package-failed", f"{package.ref.display} failed: {package.message or package.status}")
             )
-    warnings += [Warning("still-used", text) for text in guard.users(survey, going)]
+    warnings += [Warning("still-used", text) for text in usage.users(survey, going)]
     return tuple(warnings)

@@ -10,7 +10,7 @@ from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from . import guard, held
+from . import flux, held
 
 JUST_EXISTS = "exists"
 """Why something is left that nothing holds: nobody deleted it."""
@@ -23,9 +23,9 @@ def verify(after: Survey, plan: Plan | None = None) -> Verification:
     it said would go has to be gone. Without one, all of Glasskube counts, and a
     Flux that is proven to be its.
     """
-    verdict = guard.flux(after)
+    verdict = flux.judge(after)
     kept = {kept.ref for kept in plan.kept} if plan else set()
-    flux = {found.ref for found in verdict.objects}
+    of_flux = {found.ref for found in verdict.objects}
     flux_should_go = plan.flux == "delete" if plan else verdict.proven
     promised = {found.uid for found in plan.going.values()} if plan else set()
     known = inventory.every_object()
@@ -36,7 +36,7 @@ def verify(after: Survey, plan: Plan | None = None) -> Verification:
             continue
         if found.uid in promised or found.ref.group_kind in facts.GLASSKUBE_GROUP_KINDS:
             leftovers[found.ref] = _left(found, after)
-        elif found.ref in flux:
+        elif found.ref in of_flux:
             if flux_should_go:
                 leftovers[found.ref] = _left(found, after)
         elif found.ref in known or found.ref in labelled:

@@ -151,6 +151,17 @@ class Survey:
         """All objects of these kinds that were kept, sorted within each kind."""
         return tuple(found for kind in kinds for found in self._by_kind.get(kind, ()))
 
+    def in_namespace(self, name: str) -> tuple[Found, ...]:
+        """All objects in a namespace that were kept; `""` for those that are in none."""
+        return self._by_namespace.get(name, ())
+
+    @cached_property
+    def _by_namespace(self) -> Mapping[str, tuple[Found, ...]]:
+        namespaces: dict[str, list[Found]] = {}
+        for ref, found in self.objects.items():
+            namespaces.setdefault(ref.namespace, []).append(found)
+        return {name: tuple(found) for name, found in namespaces.items()}
+
     @cached_property
     def _by_kind(self) -> Mapping[tuple[str, str], tuple[Found, ...]]:
         kinds: dict[tuple[str, str], list[Found]] = {}

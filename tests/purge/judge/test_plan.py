@@ -9,8 +9,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
 from tests.purge import kubernetes
-from tests.purge.clusters import RBAC, Cluster, Recipe, made
-from tests.purge.judge.test_guard import installed
+from tests.purge.clusters import RBAC, Cluster, Recipe, installed, made
 
 KEEP = {"helm.sh/resource-policy": "keep"}
 SECRET = "sh.helm.release.v1.pkg0-pkg0.v1"

@@ -1,4 +1,4 @@
-"""Each piece of the guard's evidence, alone: what speaks against deleting Flux, and what doesn't."""
+"""Each piece of evidence about Flux, alone: what speaks against deleting it, and what doesn't."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from typing import Any
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
-from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge import guard
+from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.purge.judge import flux
 from kubectl_glasskube_purge.purge.model.survey import LABEL_MANAGER
-from tests.purge.clusters import RBAC, Cluster, Recipe, made
-
-
-def installed(*parts: str, packages: int = 0, glasskube: str = "whole") -> Cluster:
-    """v0.26.1 with Flux and packages that have these parts."""
-    return made(Recipe(glasskube, "whole", True, True, ((False, frozenset(parts)),) * packages, frozenset(), ()))
+from tests.purge.clusters import RBAC, Cluster, installed
 
 
 def against(cluster: Cluster) -> list[str]:
-    return [evidence.text for evidence in guard.flux(cluster.survey()).evidence if evidence.against]
+    return [evidence.text for evidence in flux.judge(cluster.survey()).evidence if evidence.against]
 
 
 def of_flux(cluster: Cluster, kind: str, name: str) -> Found:
@@ -28,7 +23,7 @@ def of_flux(cluster: Cluster, kind: str, name: str) -> Found:
 
 
 def test_a_flux_that_glasskube_brought_and_nobody_uses_is_proven_and_every_finding_is_said() -> None:
-    verdict = guard.flux(installed("helm", packages=2).survey())
+    verdict = flux.judge(installed("helm", packages=2).survey())
     assert verdict.proven
     said = "\n".join(evidence.text for evidence in verdict.evidence)
     for words in (
@@ -57,7 +52,7 @@ def test_handwork_with_kubectl_and_the_control_plane_are_no_use_of_flux() -> Non
     cluster = installed()
     for found in cluster.flux():
         if found.managers:
-            others = ("kubectl-edit", "kubectl-rollout", "kube-controller-manager", LABEL_MANAGER, guard.PURGE_MANAGER)
+            others = ("kubectl-edit", "kubectl-rollout", "kube-controller-manager", LABEL_MANAGER, flux.PURGE_MANAGER)
             cluster.change(found, managers=(*found.managers, *others))
     assert not against(cluster)
 
@@ -125,9 +120,9 @@ def test_a_mirror_and_a_digest_beside_the_tag_make_no_difference() -> None:
 def test_the_flux_of_an_earlier_release_is_glasskubes_and_that_of_a_later_one_is_not() -> None:
     older, newer = inventory.flux_versions("v0.1.0"), inventory.flux_versions("v0.26.1")
     assert older != newer
-    assert older["helm-controller"] in guard.flux_versions("v0.26.1")["helm-controller"]
-    assert newer["helm-controller"] not in guard.flux_versions("v0.1.0")["helm-controller"]
-    assert newer["helm-controller"] in guard.flux_versions("")["helm-controller"]
+    assert older["helm-controller"] in flux.flux_versions("v0.26.1")["helm-controller"]
+    assert newer["helm-controller"] not in flux.flux_versions("v0.1.0")["helm-controller"]
+    assert newer["helm-controller"] in flux.flux_versions("")["helm-controller"]
 
 
 # -- who uses it
@@ -214,7 +209,7 @@ def test_anybodys_use_of_flux_is_said_and_keeps_it(happens: Callable[[Cluster], 
     assert not against(cluster)
     expected = happens(cluster)
     assert any(expected in text for text in against(cluster)), against(cluster)
-    assert not guard.flux(cluster.survey()).proven
+    assert not flux.judge(cluster.survey()).proven
 
 
 def test_accounts_of_controllers_that_only_an_ordinary_flux_has_prove_nothing() -> None:
@@ -231,50 +226,3 @@ def test_bindings_to_a_role_of_flux_by_a_package_are_the_packages() -> None:
     role = {"kind": "ClusterRole", "name": "flux-view"}
     cluster.add(RBAC, "ClusterRoleBinding", "of-package", owners=cluster.packages, body={"roleRef": role})
     assert not against(cluster)
-
-
-# -- what others will miss
-
-
-def test_who_uses_what_a_package_brought_is_named() -> None:
-    cluster = installed("plain", packages=1)
-    group = "networking.k8s.io"
-    brought = [
-        cluster.add(group, "IngressClass", "web", owners=cluster.packages),
-        cluster.add("apiregistration.k8s.io", "APIService", "v1.api.example.com", owners=cluster.packages),
-        cluster.add("admissionregistration.k8s.io", "MutatingWebhookConfiguration", "sets", owners=cluster.packages),
-    ]
-    cluster.theirs(group, "Ingress", "mine", "shop", body={"spec": {"ingressClassName": "web"}})
-    cluster.theirs(group, "Ingress", "old", "shop", annotations={"kubernetes.io/ingress.class": "web"})
-    cluster.theirs(group, "Ingress", "another", "shop", body={"spec": {"ingressClassName": "other"}})
-    said = guard.users(cluster.survey(), {found.ref for found in brought})
-    assert len(said) == 3
-    users = next(text for text in said if "ingressclass.networking.k8s.io/web goes" in text)
-    assert "mine -n shop" in users
-    assert "old -n shop" in users
-    assert "another" not in users
-    assert any("v1.api.example.com goes, and with it an API" in text for text in said)
-    assert any("sets goes: it no longer checks or changes" in text for text in said)
-
-
-def test_what_goes_itself_is_no_user() -> None:
-    cluster = installed("plain", packages=1)
-    going = cluster.add("networking.k8s.io", "IngressClass", "web", owners=cluster.packages)
-    own = cluster.add("networking.k8s.io", "Ingress", "own", "shop", body={"spec": {"ingressClassName": "web"}})
-    assert not guard.users(cluster.survey(), {going.ref, own.ref})
-
-
-# -- what is only there because something else is
-
-
-def test_what_others_own_is_not_incidental_and_what_nobody_owns_any_more_is() -> None:
-    cluster = installed()
-    tenant = cluster.theirs("example.com", "Tenant", "acme")
-    theirs = cluster.theirs("", "ConfigMap", "of-tenant", facts.NAMESPACE, owners=[tenant])
-    dangling = cluster.add("", "Pod", "ending", facts.NAMESPACE, owners=[tenant])
-    cluster.change(dangling, owners=tuple(type(one)(one.group, one.kind, one.name, "gone") for one in dangling.owners))
-    survey = cluster.survey()
-    ours = [found for found in survey.objects.values() if found.ref in inventory.every_object()]
-    foreign = {found.ref for found in guard.foreign_in(survey, facts.NAMESPACE, ours)}
-    assert foreign == {theirs.ref}
-    assert Ref("", "Pod", facts.NAMESPACE, "ending") in survey.objects

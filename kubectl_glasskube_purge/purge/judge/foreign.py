@@ -1,0 +1,114 @@
+"""What in a namespace is a package's, what is incidental, and what is somebody else's. Pure.
+
+What stays because of that is left to `protection`, and to `flux` for Flux's own namespace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from functools import lru_cache
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import some
+from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, ENDPOINTS, NAMESPACE, SECRET
+from kubectl_glasskube_purge.purge.model.plan import Consequence
+from kubectl_glasskube_purge.purge.model.survey import Survey
+
+from .ownership import orphans, own_consequences
+
+INCIDENTAL = frozenset(
+    {
+        ("", "ConfigMap", "kube-root-ca.crt"),
+        ("", "ConfigMap", "istio-ca-root-cert"),
+        ("", "ConfigMap", "openshift-service-ca.crt"),
+        ("", "ServiceAccount", "default"),
+    }
+)
+"""What the control plane and common add-ons put into every namespace: (group, kind, name)."""
+
+MADE_BY_OPERATOR = frozenset(
+    {
+        Ref("coordination.k8s.io", "Lease", facts.NAMESPACE, facts.LEASE),
+        Ref("", "Secret", facts.NAMESPACE, facts.WEBHOOK_SECRET),
+    }
+)
+"""What Glasskube's own programs make at run time, in its namespace."""
+
+MADE_BY_FLUX = frozenset(
+    Ref("coordination.k8s.io", "Lease", facts.FLUX_NAMESPACE, f"{name}-leader-election")
+    for name in facts.FLUX_DEPLOYMENTS
+)
+"""What the controllers of `aio` make at run time, in their namespace."""
+
+MACHINERY = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet"}) | facts.FIELD_MANAGERS
+"""Field managers of the control plane and of Glasskube: what only they wrote is nobody's own."""
+
+
+@lru_cache(maxsize=2)
+def packaged(survey: Survey) -> Mapping[Ref, Consequence]:
+    """Everything that the packages own or their charts installed."""
+    return own_consequences(survey, [*(package.found for package in survey.packages), *orphans(survey)])
+
+
+def foreign_in(survey: Survey, namespace: str, known: Iterable[Found]) -> tuple[Found, ...]:
+    """Objects in a namespace that are neither `known`, nor follow from them, nor the packages', nor incidental."""
+    roots = [found for found in known if found.ref.group_kind not in (NAMESPACE, DEFINITION)]  # may hold anybody's
+    explained = {found.ref for found in roots} | own_consequences(survey, roots).keys() | packaged(survey).keys()
+    explained |= {package.ref for package in survey.packages} | MADE_BY_OPERATOR | MADE_BY_FLUX
+    inside = [found for found in survey.in_namespace(namespace) if found.ref not in explained]
+    return tuple(sorted((f for f in inside if not is_incidental(survey, f)), key=lambda f: f.ref))
+
+
+def is_incidental(survey: Survey, found: Found) -> bool:
+    """Whether an object is there only because its namespace, or a neighbour, is.
+
+    Endpoints follow their Service, metrics their Pod, a token its ServiceAccount,
+    a Lease whoever holds it. What lost all its owners is about to go by itself.
+    """
+    ref = found.ref
+    if (ref.group, ref.kind, ref.name) in INCIDENTAL or ref.group == "metrics.k8s.io":
+        return True
+    if ref.group_kind in (ENDPOINTS, ("coordination.k8s.io", "Lease")):
+        return True
+    if found.annotations.get("kubernetes.io/service-account.name") and ref.group_kind == SECRET:
+        return True
+    return bool(found.owners) and not found.owned_by(survey.existing)
+
+
+def unseen_in_namespaces(survey: Survey) -> str:
+    """The kinds of which nobody knows what there is in any namespace; `""` where all could be listed.
+
+    Metrics are computed when asked for, never stored. Where an API's server doesn't answer at all, Kubernetes
+    itself ends no namespace.
+    """
+    return some(
+        one.what
+        for one in survey.unreadable
+        if one.kind and one.namespaced and not one.kind[0].endswith("metrics.k8s.io")
+    )
+
+
+def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Found, ...]:
+    """What is in a package's namespace and neither the packages' `own` nor a by-product of it.
+
+    A volume claim made from a StatefulSet's template counts as the StatefulSet's,
+    and what only controllers ever wrote as theirs, unless somebody who stays owns
+    it, too; all else may be somebody's.
+    """
+    inside = survey.in_namespace(namespace)
+    unexplained = [f for f in inside if f.ref not in own]
+    sets = [f.ref.name for f in inside if f.ref.kind == "StatefulSet" and f.ref in own]
+    return tuple(
+        found
+        for found in sorted(unexplained, key=lambda f: f.ref)
+        if not is_incidental(survey, found)
+        and not (found.ref.group_kind == CLAIM and any(made_from_template(found.ref.name, name) for name in sets))
+        and not (found.managers and set(found.managers) <= MACHINERY and not found.owned_by(survey.existing))
+    )
+
+
+def made_from_template(claim: str, stateful_set: str) -> bool:
+    """Whether a claim's name is one that a StatefulSet gives: `<template>-<set>-<ordinal>`."""
+    head, _, ordinal = claim.rpartition("-")
+    return ordinal.isdigit() and head.endswith(f"-{stateful_set}")

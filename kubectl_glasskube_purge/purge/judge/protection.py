@@ -1,0 +1,140 @@
+"""What stays although its owner goes: what is marked so, what others use, and what holds such a thing. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import displayed, some
+from kubectl_glasskube_purge.purge.model.kinds import BINDINGS, CLUSTER_ROLE, DEFINITION, NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Consequence, Protection
+from kubectl_glasskube_purge.purge.model.survey import Survey
+
+from .foreign import strangers, unseen_in_namespaces
+from .ownership import consequences, helm_release_of, own_consequences, release_of
+from .usage import bindings_of
+
+
+def protections(survey: Survey, roots: Iterable[Found], *, include_foreign: bool = False) -> Mapping[Ref, Protection]:
+    """What must not go with `roots`: what is marked so, what others use, and whatever holds such a thing.
+
+    A namespace that holds a kept object, the CRD of a kept instance, the
+    HelmRelease of a kept chart object and its source are kept for its sake.
+    """
+    roots = list(roots)
+    protected: dict[Ref, Protection] = {}
+    while True:
+        going = consequences(survey, roots, protected)
+        use = _Use(survey, own_consequences(survey, roots, protected).keys(), include_foreign)
+        judged = [_marked(c.found) or _needed_by_others(c.found, use) for c in going.values()]
+        reasons = {reason.found.ref: reason for reason in judged if reason is not None}
+        for protection in protected.values():
+            reasons |= {holder.found.ref: holder for holder in _holders(survey, protection, going)}
+        if not reasons.keys() - protected.keys():
+            return protected
+        protected |= {ref: reason for ref, reason in reasons.items() if ref not in protected}
+
+
+def is_system_namespace(name: str) -> bool:
+    """`default` and `kube-*`, whose end would be the cluster's."""
+    return name == "default" or name.startswith("kube-")
+
+
+def _marked(found: Found) -> Protection | None:
+    for annotation, value in facts.KEEP_ANNOTATIONS.items():
+        if found.annotations.get(annotation) == value:
+            return Protection(found, f"protected by its annotation {annotation}: {value}")
+    return None
+
+
+# -- who else needs it
+
+
+@dataclass(frozen=True)
+class _Use:
+    """What tells use by others from the packages' own."""
+
+    survey: Survey
+    own: Collection[Ref]
+    """What the packages own or their charts installed."""
+    include_foreign: bool
+
+
+def _needed_by_others(found: Found, use: _Use) -> Protection | None:
+    check = _BY_KIND.get(found.ref.group_kind)
+    return check(found, use) if check is not None else None
+
+
+def _namespace(found: Found, use: _Use) -> Protection | None:
+    if is_system_namespace(found.ref.name):
+        return Protection(found, "a namespace of Kubernetes itself: never deleted, whoever claims to own it")
+    if use.include_foreign:
+        return None
+    if foreign := strangers(use.survey, found.ref.name, use.own):
+        return _for(foreign, found, "holds what no package owns")
+    if unseen := unseen_in_namespaces(use.survey):
+        why = f"what is in it can't all be read ({unseen}), and may be somebody else's (--include-foreign)"
+        return Protection(found, why)
+    return None
+
+
+def _definition(found: Found, use: _Use) -> Protection | None:
+    kind = use.survey.defines.get(found.ref.name)
+    if kind is None:
+        return None
+    if not use.include_foreign and any(one.what == found.ref.name for one in use.survey.unreadable):
+        return Protection(found, "its instances can't be read, and may be somebody else's (--include-foreign)")
+    foreign = [instance for instance in use.survey.of_kind(kind) if instance.ref not in use.own]
+    return _for(foreign, found, "has instances that no package owns") if foreign else None
+
+
+def _cluster_role(found: Found, use: _Use) -> Protection | None:
+    return granted_by_others(use.survey, found, use.own, include_foreign=use.include_foreign)
+
+
+_BY_KIND: Mapping[tuple[str, str], Callable[[Found, _Use], Protection | None]] = {
+    NAMESPACE: _namespace,
+    DEFINITION: _definition,
+    CLUSTER_ROLE: _cluster_role,
+}
+
+
+def granted_by_others(
+    survey: Survey, role: Found, own: Collection[Ref], *, include_foreign: bool = False
+) -> Protection | None:
+    """Why a ClusterRole has to stay that somebody grants; None where nobody else does."""
+    if bindings := bindings_of(survey, role.ref, own):
+        return _for(bindings, role, "granted by bindings of others")
+    if not include_foreign and (hidden := survey.hidden(*BINDINGS)):
+        return Protection(role, f"who is granted it can't be read ({some(one.what for one in hidden)})")
+    return None
+
+
+def _for(others: Iterable[Found], found: Found, why: str) -> Protection:
+    refs = tuple(other.ref for other in others)
+    return Protection(found, f"{why}: {displayed(refs)}", refs)
+
+
+# -- what has to stay for its sake
+
+
+def _holders(survey: Survey, protection: Protection, going: Mapping[Ref, Consequence]) -> Iterator[Protection]:
+    """Its namespace, the CRD of its kind, and what its chart needs to go on."""
+    kept = protection.found.ref
+    definitions = [Ref(*DEFINITION, "", name) for name, kind in survey.defines.items() if kind == kept.group_kind]
+    for ref in (Ref(*NAMESPACE, "", kept.namespace), *definitions, *_chart_needs(survey, protection.found)):
+        if ref in going:
+            yield Protection(going[ref].found, f"holds {kept.display}, which stays", (kept,))
+
+
+def _chart_needs(survey: Survey, kept: Found) -> Iterator[Ref]:
+    """The HelmRelease that installed an object, and the source of a HelmRelease."""
+    if kept.ref.group_kind == facts.HELM_RELEASE.group_kind:
+        source = kept.get("spec", "chart", "spec", "sourceRef") or {}
+        namespace = str(source.get("namespace") or kept.ref.namespace)
+        yield Ref(facts.SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
+    elif (release := helm_release_of(kept)) is not None and kept.ref not in survey.helm_keeps:
+        helm_releases = survey.of_kind(facts.HELM_RELEASE.group_kind)
+        yield from (found.ref for found in helm_releases if release_of(found) == release)
