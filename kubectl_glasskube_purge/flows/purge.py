@@ -37,7 +37,8 @@ from kubectl_glasskube_purge.purge.act.deleting import Answer, rehearse
 from kubectl_glasskube_purge.purge.act.execute import execute
 from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
-from kubectl_glasskube_purge.purge.judge.plan import plan, stayed_after_all
+from kubectl_glasskube_purge.purge.judge.kept import stayed_after_all
+from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.judge.verify import explained, verify
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import (

@@ -22,7 +22,7 @@ from typing import Literal
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge.foreign import INCIDENTAL, MACHINERY
-from kubectl_glasskube_purge.purge.judge.ownership import release_of
+from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
 from kubectl_glasskube_purge.purge.model.kinds import JOB, NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import TELLING_NOTHING
@@ -93,7 +93,8 @@ class Contents:
 def choose(plan: Plan) -> tuple[Choice, ...]:
     """What of everything that goes is to be read. By-products are left out."""
     levels = {action.ref: action.level for stage in plan.stages for action in stage.deletes}
-    releases = {release_of(f) for f in plan.going.values() if f.ref.group_kind == facts.HELM_RELEASE.group_kind}
+    helm_releases = (found for ref, found in plan.going.items() if ref.group_kind == facts.HELM_RELEASE.group_kind)
+    releases = {helm_release_made_by(found) for found in helm_releases}
     choices = []
     for ref in sorted(plan.going):
         found = plan.going[ref]

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.objects import Found
-from kubectl_glasskube_purge.purge.judge.ownership import consequences, release_of
+from kubectl_glasskube_purge.purge.judge.ownership import consequences, helm_release_made_by
 from kubectl_glasskube_purge.purge.look import helm_release
 from kubectl_glasskube_purge.purge.look.survey import release_secret
 from kubectl_glasskube_purge.purge.model.events import Notice
@@ -31,7 +31,7 @@ async def read_charts(run: Run, stage: Stage) -> None:
     outside = [c for c in stage.consequences if c.rule == "helm" and c.found.ref.namespace not in namespaces]
 
     async def read(release: Found) -> None:
-        namespace, name = release_of(release)
+        namespace, name = helm_release_made_by(release)
         secret = release_secret(run.survey.objects, namespace, name)
         try:
             whole = await run.client.get(secret.ref, whole=True) if secret is not None else None

@@ -16,7 +16,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.reviews import Review, may_i
 from kubectl_glasskube_purge.purge.judge.held import foreign_finalizers
-from kubectl_glasskube_purge.purge.judge.ownership import release_of
+from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
@@ -75,7 +75,7 @@ def _may_be_left(going: Mapping[Ref, Found], stage: Stage) -> Iterator[Ref]:
     namespaces = {c.found.ref.name for c in stage.consequences if c.found.ref.group_kind == NAMESPACE}
     for consequence in stage.consequences:
         if consequence.rule == "helm" and consequence.found.ref.namespace not in namespaces:
-            home, _ = release_of(going[consequence.because])
+            home, _ = helm_release_made_by(going[consequence.because])
             if home in namespaces:
                 yield consequence.found.ref
 

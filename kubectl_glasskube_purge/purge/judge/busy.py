@@ -23,7 +23,7 @@ def busy(survey: Survey, going: Collection[Ref]) -> tuple[str, ...]:
     """
     return tuple(
         reason
-        for found in (_packages(survey), _releases(survey, going), _jobs(survey, going), _volumes(survey, going))
+        for found in (_packages(survey), _helm_releases(survey, going), _jobs(survey, going), _volumes(survey, going))
         for reason in found
     )
 
@@ -62,7 +62,7 @@ def _minutes(since: str, until: str) -> float:
     return (end - begin).total_seconds() / 60
 
 
-def _releases(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
+def _helm_releases(survey: Survey, going: Collection[Ref]) -> Iterator[str]:
     if not survey.helm_controller.running:
         return
     for found in survey.of_kind(facts.HELM_RELEASE.group_kind):

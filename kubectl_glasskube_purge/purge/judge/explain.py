@@ -20,6 +20,7 @@ from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, 
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .managers import managed_by
+from .protection import keep_annotations
 
 Verdict = Literal["deleted", "goes-along", "detached", "stays"]
 
@@ -114,9 +115,8 @@ def _evidence(survey: Survey, plan: Plan, found: Found) -> Iterator[str]:
             yield f"label {label}={value}"
     if manager := managed_by(found):
         yield f"managed by {manager}"
-    for annotation, value in facts.KEEP_ANNOTATIONS.items():
-        if found.annotations.get(annotation) == value:
-            yield f"annotation {annotation}: {value}"
+    for name in keep_annotations(found):
+        yield f"annotation {name}: {found.annotations[name]}"
     if found.ref in inventory.every_object():
         yield f"named in release manifests of Glasskube: {_releases(found.ref, survey.version.version)}"
     if found.ref in inventory.every_flux_object():

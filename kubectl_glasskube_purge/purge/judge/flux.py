@@ -198,9 +198,8 @@ def no_other_controller(survey: Survey, objects: tuple[Found, ...]) -> Iterator[
     ]
     kinds = (*facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE)
     others += [found for found in survey.of_kind(*(kind.group_kind for kind in kinds)) if found.ref not in going]
-    packages = {package.found.uid for package in survey.packages}
     definitions = [found for kind in kinds if (found := survey.get(Ref(*DEFINITION, "", kind.crd)))]
-    others += [found for found in definitions if not found.owned_by(packages)]
+    others += [found for found in definitions if not found.owned_by(survey.package_uids)]
     if others:
         yield Evidence(True, f"somebody else's Flux is here: {displayed(f.ref for f in others)}")
     else:

@@ -48,7 +48,7 @@ MACHINERY = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet"}) 
 @lru_cache(maxsize=2)
 def packaged(survey: Survey) -> Mapping[Ref, Consequence]:
     """Everything that the packages own or their charts installed."""
-    return own_consequences(survey, [*(package.found for package in survey.packages), *orphans(survey)])
+    return own_consequences(survey, (*survey.package_objects, *orphans(survey)))
 
 
 def foreign_in(survey: Survey, namespace: str, known: Iterable[Found]) -> tuple[Found, ...]:

@@ -16,15 +16,12 @@ from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import KeepMode, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .ownership import chart_of, release_of, stray_charts
-
-FLUX_KINDS = frozenset(kind.group_kind for kind in facts.FLUX_KINDS)
+from .ownership import chart_of, helm_release_made_by, stray_charts
 
 
 def owned(survey: Survey) -> tuple[Found, ...]:
     """What the packages own directly: all that the garbage collector would take, or its owner's controller."""
-    packages = {package.found.uid for package in survey.packages}
-    return tuple(found for _, found in sorted(survey.objects.items()) if found.owned_by(packages))
+    return tuple(found for _, found in sorted(survey.objects.items()) if found.owned_by(survey.package_uids))
 
 
 def handed_over(survey: Survey, mode: KeepMode) -> Mapping[Ref, Protection]:
@@ -34,7 +31,8 @@ def handed_over(survey: Survey, mode: KeepMode) -> Mapping[Ref, Protection]:
     What of Flux's kinds somebody else owns, too, isn't Helm's to have.
     """
     ours = inventory.every_object()
-    to_helm = {found.ref for found in _owned_alone(survey) if mode == "helm" and found.ref.group_kind in FLUX_KINDS}
+    alone = _owned_alone(survey) if mode == "helm" else ()
+    to_helm = {found.ref for found in alone if found.ref.group_kind in facts.FLUX_GROUP_KINDS}
     return {
         found.ref: Protection(found, _managed_by(found, mode))
         for found in owned(survey)
@@ -44,22 +42,21 @@ def handed_over(survey: Survey, mode: KeepMode) -> Mapping[Ref, Protection]:
 
 def _owned_alone(survey: Survey) -> tuple[Found, ...]:
     """What only packages own."""
-    packages = {package.found.uid for package in survey.packages}
-    others = survey.existing - packages
+    others = survey.existing - survey.package_uids
     return tuple(found for found in owned(survey) if not found.owned_by(others))
 
 
 def _managed_by(found: Found, mode: KeepMode) -> str:
     if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
         return f"handed over to Flux: kubectl get -n {found.ref.namespace} helmrelease/{found.ref.name}"
-    if found.ref.group_kind in FLUX_KINDS:
+    if found.ref.group_kind in facts.FLUX_GROUP_KINDS:
         return "handed over to Flux"
     if found.ref.group_kind == NAMESPACE:
         return "stays with what runs in it (--keep-packages)"
     return "stays as it is: kubectl manages it from now on (--keep-packages)"
 
 
-def releases(survey: Survey) -> tuple[Found, ...]:
+def helm_releases(survey: Survey) -> tuple[Found, ...]:
     """The HelmReleases that only packages own."""
     return tuple(found for found in _owned_alone(survey) if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
 
@@ -67,12 +64,12 @@ def releases(survey: Survey) -> tuple[Found, ...]:
 def sources(survey: Survey) -> tuple[Found, ...]:
     """What of Flux's kinds the packages own besides HelmReleases, with the charts that were fetched from it."""
     alone = _owned_alone(survey)
-    own = [f for f in alone if f.ref.group_kind in FLUX_KINDS and f.ref.kind != facts.HELM_RELEASE.kind]
-    charts = [chart for found in releases(survey) if (chart := survey.get(chart_of(found)))]
+    own = [f for f in alone if f.ref.group_kind in facts.FLUX_GROUP_KINDS and f.ref.kind != facts.HELM_RELEASE.kind]
+    charts = [chart for found in helm_releases(survey) if (chart := survey.get(chart_of(found)))]
     return tuple({found.ref: found for found in (*own, *charts, *stray_charts(survey))}.values())
 
 
-def reason(release: Found) -> str:
+def reason(helm_release: Found) -> str:
     """Why and how a HelmRelease goes without its chart."""
-    namespace, name = release_of(release)
+    namespace, name = helm_release_made_by(helm_release)
     return f"handed over to Helm: helm status -n {namespace} {name}"

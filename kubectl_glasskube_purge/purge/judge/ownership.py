@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts
@@ -26,26 +25,25 @@ def consequences(
     survey: Survey,
     roots: Iterable[Found],
     kept: Collection[Ref] = (),
-    abandoned: Collection[Ref] = (),
+    without_chart: Collection[Ref] = (),
     gone: Collection[str] = (),
 ) -> Mapping[Ref, Consequence]:
     """Everything that goes after `roots`, the roots themselves not included.
 
     What is `kept` doesn't go, and nothing goes because of it: its ownerReferences
-    are taken off before its owner is deleted. An `abandoned` HelmRelease goes
+    are taken off before its owner is deleted. A HelmRelease `without_chart` goes
     without anybody uninstalling its chart. `gone` are UIDs of what went before: who
     has several owners goes with the last of them.
     """
-    index = _index(survey)
     pending = [(found, found.ref) for found in roots]
     going: dict[Ref, Consequence | None] = {found.ref: None for found, _ in pending}
     uids = {*gone, *(found.uid for found, _ in pending)}
     while pending:
         found, root = pending.pop()
-        for dependent, rule in index.dependents(found, survey):
+        for dependent, rule in _dependents(found, survey):
             if dependent.ref in going or dependent.ref in kept:
                 continue
-            if rule in ("helm", "chart") and found.ref in abandoned:
+            if rule in ("helm", "chart") and found.ref in without_chart:
                 continue
             if rule == "owner" and not _loses_last_owner(dependent, uids, survey.existing):
                 continue
@@ -69,42 +67,35 @@ def _loses_last_owner(found: Found, going: set[str], existing: frozenset[str]) -
     return all(owner.uid in going or owner.uid not in existing for owner in found.owners)
 
 
-@dataclass(frozen=True)
-class _Index:
-    by_owner: Mapping[str, tuple[Found, ...]]
-    by_release: Mapping[tuple[str, str], tuple[Found, ...]]
-
-    def dependents(self, found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
-        """What directly follows one object, with the rule by which it does."""
-        for dependent in self.by_owner.get(found.uid, ()):
-            yield dependent, "owner"
-        if found.ref.group_kind == NAMESPACE:
-            for dependent in survey.in_namespace(found.ref.name):
-                yield dependent, "namespace"
-        if found.ref.group_kind == DEFINITION and (kind := survey.defines.get(found.ref.name)):
-            for dependent in survey.of_kind(kind):
-                yield dependent, "definition"
-        if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
-            for dependent in self.by_release.get(release_of(found), ()):
-                if dependent.ref not in survey.helm_keeps:
-                    yield dependent, "helm"
-            chart = survey.get(chart_of(found))
-            if chart is not None:
-                yield chart, "chart"
+def _dependents(found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
+    """What directly follows one object, with the rule by which it does."""
+    by_owner, by_helm_release = _index(survey)
+    for dependent in by_owner.get(found.uid, ()):
+        yield dependent, "owner"
+    if found.ref.group_kind == NAMESPACE:
+        for dependent in survey.in_namespace(found.ref.name):
+            yield dependent, "namespace"
+    if found.ref.group_kind == DEFINITION and (kind := survey.defines.get(found.ref.name)):
+        for dependent in survey.of_kind(kind):
+            yield dependent, "definition"
+    if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
+        for dependent in by_helm_release.get(helm_release_made_by(found), ()):
+            if dependent.ref not in survey.helm_keeps:
+                yield dependent, "helm"
+        if (chart := survey.get(chart_of(found))) is not None:
+            yield chart, "chart"
 
 
 @lru_cache(maxsize=2)
-def _index(survey: Survey) -> _Index:
-    by_owner, by_release = defaultdict(list), defaultdict(list)
+def _index(survey: Survey) -> tuple[Mapping[str, list[Found]], Mapping[tuple[str, str], list[Found]]]:
+    """The objects by the UIDs of their owners, and by the Helm release that they are of."""
+    by_owner, by_helm_release = defaultdict(list), defaultdict(list)
     for found in survey.objects.values():
         for owner in found.owners:
             by_owner[owner.uid].append(found)
-        if (release := helm_release_of(found)) is not None:
-            by_release[release].append(found)
-    return _Index(
-        {key: tuple(value) for key, value in by_owner.items()},
-        {key: tuple(value) for key, value in by_release.items()},
-    )
+        if (helm_release := helm_release_of(found)) is not None:
+            by_helm_release[helm_release].append(found)
+    return by_owner, by_helm_release
 
 
 def helm_release_of(found: Found) -> tuple[str, str] | None:
@@ -121,7 +112,7 @@ def is_suspended(helm_release: Found) -> bool:
     return helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind and bool(helm_release.get("spec", "suspend"))
 
 
-def release_of(helm_release: Found) -> tuple[str, str]:
+def helm_release_made_by(helm_release: Found) -> tuple[str, str]:
     """Namespace and name of the Helm release that a HelmRelease makes (helm-controller's defaults)."""
     target = str(helm_release.get("spec", "targetNamespace") or "")
     name = str(helm_release.get("spec", "releaseName") or "")
@@ -145,14 +136,13 @@ def stray_charts(survey: Survey) -> tuple[Found, ...]:
     """
     if survey.hidden(facts.HELM_RELEASE.group_kind):
         return ()
-    packages = {package.found.uid for package in survey.packages}
     wanted = {chart_of(found) for found in survey.of_kind(facts.HELM_RELEASE.group_kind)}
     strays = []
     for chart in survey.of_kind(facts.HELM_CHART.group_kind):
         source = chart.get("spec", "sourceRef") or {}
         ref = Ref(facts.SOURCE_GROUP, str(source.get("kind")), chart.ref.namespace, str(source.get("name")))
         repository = survey.get(ref)
-        if chart.ref not in wanted and repository is not None and repository.owned_by(packages):
+        if chart.ref not in wanted and repository is not None and repository.owned_by(survey.package_uids):
             strays.append(chart)
     return tuple(strays)
 

@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.purge.model.plan import Consequence, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .foreign import strangers, unseen_in_namespaces
-from .ownership import consequences, helm_release_of, own_consequences, release_of
+from .ownership import consequences, helm_release_made_by, helm_release_of, own_consequences
 from .usage import bindings_of
 
 
@@ -42,11 +42,15 @@ def is_system_namespace(name: str) -> bool:
     return name == "default" or name.startswith("kube-")
 
 
+def keep_annotations(found: Found) -> tuple[str, ...]:
+    """The annotations on an object that say it is to be kept."""
+    return tuple(name for name, value in facts.KEEP_ANNOTATIONS.items() if found.annotations.get(name) == value)
+
+
 def _marked(found: Found) -> Protection | None:
-    for annotation, value in facts.KEEP_ANNOTATIONS.items():
-        if found.annotations.get(annotation) == value:
-            return Protection(found, f"protected by its annotation {annotation}: {value}")
-    return None
+    if not (names := keep_annotations(found)):
+        return None
+    return Protection(found, f"protected by its annotation {names[0]}: {found.annotations[names[0]]}")
 
 
 # -- who else needs it
@@ -135,6 +139,7 @@ def _chart_needs(survey: Survey, kept: Found) -> Iterator[Ref]:
         source = kept.get("spec", "chart", "spec", "sourceRef") or {}
         namespace = str(source.get("namespace") or kept.ref.namespace)
         yield Ref(facts.SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
-    elif (release := helm_release_of(kept)) is not None and kept.ref not in survey.helm_keeps:
-        helm_releases = survey.of_kind(facts.HELM_RELEASE.group_kind)
-        yield from (found.ref for found in helm_releases if release_of(found) == release)
+    elif (made := helm_release_of(kept)) is not None and kept.ref not in survey.helm_keeps:
+        for helm_release in survey.of_kind(facts.HELM_RELEASE.group_kind):
+            if helm_release_made_by(helm_release) == made:
+                yield helm_release.ref

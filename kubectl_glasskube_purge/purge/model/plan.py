@@ -94,6 +94,11 @@ class Stage:
         """The objects that are deleted by request."""
         return tuple(action for action in self.actions if action.verb == "delete" or action.removes)
 
+    @property
+    def going(self) -> tuple[Found, ...]:
+        """The objects that are gone after it: what is deleted, and what goes with it."""
+        return (*(action.found for action in self.deletes), *(consequence.found for consequence in self.consequences))
+
 
 @dataclass(frozen=True)
 class Kept:

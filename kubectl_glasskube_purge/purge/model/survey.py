@@ -178,6 +178,16 @@ class Survey:
         return self.helm_controller if found.ref.group == facts.HELM_GROUP else self.source_controller
 
     @property
+    def package_objects(self) -> tuple[Found, ...]:
+        """The packages themselves."""
+        return tuple(package.found for package in self.packages)
+
+    @cached_property
+    def package_uids(self) -> frozenset[str]:
+        """Their UIDs."""
+        return frozenset(package.found.uid for package in self.packages)
+
+    @property
     def namespace(self) -> Found | None:
         """Glasskube's namespace."""
         return self.get(Ref("", "Namespace", "", facts.NAMESPACE))

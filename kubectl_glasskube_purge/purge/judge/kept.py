@@ -1,0 +1,122 @@
+"""What stays, and why: one reason, one small function, the more exact ones first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import replace
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import displayed
+from kubectl_glasskube_purge.purge.model.kinds import CLAIM, NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
+
+from .case import Case
+from .foreign import made_from_template
+from .installation import Installation
+from .ownership import helm_release_made_by, helm_release_of, is_suspended
+
+Reasons = Iterator[tuple[Found, str]]
+
+
+def kept(case: Case, installed: Installation, going: Collection[Ref]) -> tuple[Kept, ...]:
+    """Whatever a reason names that isn't among what is `going`, with the first reason that does."""
+    reasons: dict[Ref, Kept] = {}
+    for check in REASONS:
+        for found, why in check(case, installed, going):
+            if found.ref not in going:
+                reasons.setdefault(found.ref, Kept(found.ref, why, found.uid))
+    return tuple(reasons[ref] for ref in sorted(reasons))
+
+
+def protected(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """What is marked so, handed over, or used by others."""
+    for protection in (*case.protected.values(), *installed.granted.values()):
+        yield protection.found, protection.why
+
+
+def flux(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """Flux, where anything speaks against deleting it."""
+    if case.flux == "keep":
+        why = next((evidence.text for evidence in case.verdict.evidence if evidence.against), "--flux=keep")
+        if case.needs_flux:
+            why = f"{displayed(case.needs_flux)} needs it"
+        for found in case.verdict.objects:
+            yield found, f"Flux stays: {why}"
+
+
+def namespace(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """What others put into Glasskube's namespace, and the namespace for its sake, or for what can't be read."""
+    for found in installed.foreign:
+        yield found, f"not Glasskube's, in namespace {facts.NAMESPACE}, which stays with it"
+    home = case.survey.namespace
+    if home is not None and installed.foreign:
+        uids = {found.uid for found in installed.foreign}
+        theirs = displayed(found.ref for found in installed.foreign if not found.owned_by(uids))
+        yield home, f"holds what isn't Glasskube's: {theirs} (--include-foreign deletes it)"
+    if home is not None and installed.unseen:
+        yield home, f"what is in it can't all be read ({installed.unseen}), and may be somebody else's"
+
+
+def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """The objects of charts whose HelmRelease goes without being uninstalled."""
+    without_chart = (*case.abandoned, *case.suspended)
+    helm_releases = (found for found in without_chart if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
+    left = {helm_release_made_by(found): found for found in helm_releases}
+    for found in case.survey.objects.values() if left else ():
+        if (helm_release := left.get(helm_release_of(found) or ("", ""))) is not None:
+            why = "it is suspended" if is_suspended(helm_release) else "--force-finalizers"
+            yield found, f"stays behind: nobody uninstalls the chart of {helm_release.ref.display} ({why})"
+
+
+def homes(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """The namespaces that Packages are in."""
+    for name in sorted({package.ref.namespace for package in case.survey.packages} - {""}):
+        if home := case.survey.get(Ref(*NAMESPACE, "", name)):
+            yield home, "not Glasskube's; no package is left in it afterwards"
+
+
+def volumes(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """Claims that StatefulSets made."""
+    sets = [ref for ref in going if ref.kind == "StatefulSet"]
+    for claim in case.survey.of_kind(CLAIM):
+        beside = [ref.name for ref in sets if ref.namespace == claim.ref.namespace]
+        if any(made_from_template(claim.ref.name, name) for name in beside):
+            yield claim, "a StatefulSet's volumes outlive their chart"
+
+
+def labelled(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """What carries Glasskube's labels without being a package's."""
+    for found in case.survey.labelled:
+        if not found.owners:
+            yield found, "labelled as Glasskube's, but owned by no package: not proven to be Glasskube's"
+
+
+def named(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """What is only called as if it were Glasskube's."""
+    for found in case.survey.objects.values():
+        if found.ref.name.startswith("glasskube-") and not found.owners:
+            yield found, "not in any Glasskube release"
+
+
+REASONS: tuple[Callable[[Case, Installation, Collection[Ref]], Reasons], ...] = (
+    protected,
+    flux,
+    namespace,
+    charts,
+    homes,
+    volumes,
+    labelled,
+    named,
+)
+
+
+def stayed_after_all(plan: Plan, why: Mapping[Ref, str]) -> Plan:
+    """The plan as it was carried out: with what stayed, by the user's consent, among what is kept."""
+    stages = tuple(
+        replace(stage, consequences=tuple(c for c in stage.consequences if c.found.ref not in why))
+        for stage in plan.stages
+    )
+    uids = {ref: found.uid for ref, found in plan.going.items()}
+    after_all = (*plan.kept, *(Kept(ref, reason, uids.get(ref, "")) for ref, reason in why.items()))
+    return replace(plan, stages=stages, kept=tuple(sorted(after_all, key=lambda one: one.ref)))

@@ -1,0 +1,108 @@
+"""What the user should know although nothing is refused for it: one subject, one small function. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.wording import displayed
+from kubectl_glasskube_purge.purge.model.plan import Plan, Warning
+from kubectl_glasskube_purge.purge.model.survey import Survey
+
+from . import held
+from .busy import claimed_by
+from .managers import gitops_mode
+from .usage import users
+
+
+def warnings(survey: Survey, plan: Plan) -> tuple[Warning, ...]:
+    """What to know before the stages of a plan are carried out."""
+    return tuple(warning for check in CHECKS for warning in check(survey, plan))
+
+
+def unreadable(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """What can't be read is doubt."""
+    for one in survey.unreadable:
+        yield Warning("unreadable", f"{one.what} can't be read ({one.why})")
+
+
+def version_ambiguous(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """The version, where several releases have the same objects."""
+    if survey.version.alternatives:
+        others = ", ".join(survey.version.alternatives)
+        yield Warning("version-ambiguous", f"{survey.version.version} was told by its objects; {others} have the same")
+
+
+def operator_not_ready(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """An operator that is there and doesn't work."""
+    if survey.operator.found is not None and survey.operator.state != "running":
+        why = f" ({survey.operator.why})" if survey.operator.why else ""
+        yield Warning("operator-not-ready", f"the operator is {survey.operator.state}{why}")
+
+
+def claimed(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """Another purge."""
+    if words := claimed_by(survey):
+        yield Warning("claimed", words)
+
+
+def in_gitops_mode(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """A Git repository from which the packages come."""
+    if gitops_mode(survey):
+        yield Warning("gitops-mode", "Glasskube is in gitops mode: take its packages out of the Git repository, too")
+
+
+def package_failed(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """Packages that the operator couldn't install."""
+    for package in survey.packages:
+        if package.failed:
+            yield Warning("package-failed", f"{package.ref.display} failed: {package.message or package.status}")
+
+
+def still_used(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """What others use and will miss."""
+    for words in users(survey, plan.going):
+        yield Warning("still-used", words)
+
+
+def stuck_already(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """What is being deleted already and won't go by itself, so that nobody is surprised when the purge can't finish."""
+    own = {facts.PACKAGE_FINALIZER, facts.FLUX_FINALIZER}
+    for _, found in sorted(plan.going.items()):
+        if found.terminating and (held.is_hopeless(found, survey) or set(held.foreign_finalizers(found)) - own):
+            yield Warning("held", f"{found.ref.display} {held.reason(found, survey)}")
+
+
+def never_finalized(survey: Survey, plan: Plan) -> Iterator[Warning]:
+    """What of Flux's kinds waits for a controller that isn't there, and for which nobody consented to do without it."""
+    actions = [action for stage in plan.stages for action in stage.actions]
+    settled = {
+        action.ref for action in actions if action.finalizer == facts.FLUX_FINALIZER or action.verb == "hand-over"
+    }
+    waiting: dict[Ref, list[Ref]] = {}
+    for ref, found in sorted(plan.going.items()):
+        controller = survey.flux_controller(found)
+        awaits = facts.FLUX_FINALIZER in found.finalizers and not found.terminating and ref not in settled
+        if awaits and not controller.running:
+            waiting.setdefault(controller.ref, []).append(ref)
+    controllers = {one.ref: one for one in (survey.helm_controller, survey.source_controller)}
+    for name, refs in waiting.items():
+        yield Warning(
+            "controller-not-running",
+            f"{name.name} is {controllers[name].state}, and only it drops {facts.FLUX_FINALIZER} of {displayed(refs)}: "
+            "the purge can't finish without it, or without --force-finalizers",
+        )
+
+
+CHECKS: tuple[Callable[[Survey, Plan], Iterator[Warning]], ...] = (
+    unreadable,
+    version_ambiguous,
+    operator_not_ready,
+    claimed,
+    in_gitops_mode,
+    package_failed,
+    still_used,
+    stuck_already,
+    never_finalized,
+)
