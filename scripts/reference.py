@@ -19,16 +19,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from kubectl_glasskube_purge.cli.options import (  # noqa: E402
-    COMMANDS,
-    COMMON,
-    ENVIRONMENT,
-    EXIT_CODES,
-    KUBECTL,
-    Command,
-    Option,
-)
-from kubectl_glasskube_purge.cli.usage import PROGRAM  # noqa: E402
+from kubectl_glasskube_purge.cli.commands import COMMANDS, Command  # noqa: E402
+from kubectl_glasskube_purge.cli.options import COMMON, KUBECTL, Option  # noqa: E402
+from kubectl_glasskube_purge.cli.usage import PROGRAM, invocation  # noqa: E402
 from kubectl_glasskube_purge.report import document  # noqa: E402
 
 GENERATED = "This file is written by `make docs`"
@@ -38,6 +31,26 @@ NAMESPACE = COMMANDS[""].options["--namespace"]
 """As every command takes it, apart from `explain`."""
 SHARED = (*COMMON, *KUBECTL, NAMESPACE)
 """Options of every command, said once."""
+
+EXIT_CODES: Mapping[str, str] = {
+    "0": "done, or nothing to do; what was kept by decision is listed",
+    "1": "failed: the message says what to do, then run it again",
+    "2": "the command line makes no sense",
+    "3": "refused: nothing was changed",
+    "4": "declined at the question",
+    "5": "something is left that should have gone, or `verify` found something",
+    "130, 143": "interrupted: run it again",
+}
+
+ENVIRONMENT: Mapping[str, str] = {
+    "KUBECONFIG": "Kubeconfig files to merge, where `--kubeconfig` names none.",
+    "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The proxy to the API server and for downloads, and exceptions from it.",
+    "NO_COLOR": "Where set: no colour.",
+    "COLUMNS": "Width to write for; 80 where there is no terminal.",
+    "XDG_STATE_HOME": "Backups are in its folder `kubectl-glasskube-purge`; default `~/.local/state`.",
+    "XDG_CACHE_HOME": "Downloaded manifests are in its folder `kubectl-glasskube-purge`; default `~/.cache`.",
+}
+"""What of the environment counts. macOS and Windows have folders of their own instead of the last two."""
 
 Schema = Mapping[str, Any]
 
@@ -54,7 +67,7 @@ def commands() -> str:
         "written with `[=…]` take one behind `=` only. Nothing but the bare command deletes: an unknown word after it\n"
         "is an error.\n"
     ]
-    rows = [(f"[`{words(one)}`](#{anchor(title(one))})", f"{one.summary}") for one in COMMANDS.values()]
+    rows = [(f"[`{invocation(one)}`](#{anchor(title(one))})", f"{one.summary}") for one in COMMANDS.values()]
     parts.append(table(("Command", "What it does"), rows))
     parts += [described(one) for one in COMMANDS.values()]
     parts.append("## Options that every command has\n\n" + options(COMMON))
@@ -70,14 +83,9 @@ def title(command: Command) -> str:
     return command.name or "The purge"
 
 
-def words(command: Command) -> str:
-    """What is typed for a command, without options."""
-    return " ".join(part for part in (PROGRAM, command.name, command.argument) if part)
-
-
 def described(command: Command) -> str:
     """A command's section."""
-    parts = [f"## {title(command)}\n", f"```text\n{words(command)} [options]\n```\n", command.description + "\n"]
+    parts = [f"## {title(command)}\n", f"```text\n{invocation(command)} [options]\n```\n", command.description + "\n"]
     if command.argument_values:
         parts.append(f"{command.argument} is one of {', '.join(f'`{one}`' for one in command.argument_values)}.\n")
     for heading, offered in command.sections:
@@ -91,22 +99,14 @@ def described(command: Command) -> str:
     return "\n".join(parts)
 
 
-def options(offered: Iterable[Option]) -> str:
+def options(offered: Iterable[Option[Any]]) -> str:
     """A table of options."""
     return table(("Option", "Meaning"), [(f"`{spelled(one)}`", one.help) for one in offered])
 
 
-def spelled(option: Option) -> str:
+def spelled(option: Option[Any]) -> str:
     """An option with its short form and its value."""
-    return (f"{option.short}, " if option.short else "") + option.name + value(option)
-
-
-def value(option: Option) -> str:
-    """What stands behind an option's name."""
-    if option.is_switch:
-        return ""
-    shown = "|".join(option.values) or option.metavar
-    return f"[={shown}]" if option.bare else f"={shown}"
+    return (f"{option.short}, " if option.short else "") + option.name + option.form
 
 
 # -- the documents, in Markdown
@@ -258,7 +258,7 @@ def synopsis(command: Command) -> list[str]:
     return [rf"\fB{roff(name)}\fR{argument} [\fIoptions\fR]"]
 
 
-def own_options(command: Command, section: str) -> list[Option]:
+def own_options(command: Command, section: str) -> list[Option[Any]]:
     """What a command has in a section for itself."""
     offered = dict(command.sections).get(section, ())
     return [option for option in offered if option not in SHARED]
@@ -274,10 +274,10 @@ def sections(command: Command) -> Iterator[str]:
             yield from entry(option)
 
 
-def entry(option: Option) -> list[str]:
+def entry(option: Option[Any]) -> list[str]:
     """An option."""
     names = ", ".join(bold(name) for name in (option.short, option.name) if name)
-    given = value(option)
+    given = option.form
     if option.metavar:
         given = given.replace(option.metavar, f"\0{option.metavar}\1")
     shown = roff(given).replace("\0", r"\fI").replace("\1", r"\fR")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kubectl_glasskube_purge.cli.arguments import Line, read
-from kubectl_glasskube_purge.cli.options import COMMANDS
+from kubectl_glasskube_purge.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
@@ -81,16 +81,16 @@ def invocations(text: str) -> Iterator[Line]:
 
 def asks(line: Line) -> bool:
     """Whether a command puts a question first, which nobody answers where there is no terminal."""
-    if line.command.name == "label" and line.has("--remove"):
+    if line.command.name == "label" and "--remove" in line.values:
         return False  # nothing in the pages labels anything before
-    return line.command.name in ("", "restore", "label") and not line.has("--yes") and not line.has("--dry-run")
+    return line.command.name in ("", "restore", "label") and not {"--yes", "--dry-run"} & {*line.values}
 
 
 def changes(statement: str) -> bool:
     """Whether a statement changes a cluster."""
     if re.search(r"\bkubectl (apply|delete|patch|scale)\b", statement):
         return True
-    return any(line.has("--yes") for line in invocations(statement))
+    return any("--yes" in line.values for line in invocations(statement))
 
 
 def is_elsewhere(statement: str) -> bool:

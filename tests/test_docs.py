@@ -14,10 +14,11 @@ from xml.etree import ElementTree
 import pytest
 
 from kubectl_glasskube_purge import __version__
-from kubectl_glasskube_purge.cli.options import COMMANDS, EXIT_CODES
+from kubectl_glasskube_purge.cli.commands import COMMANDS
 from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF
 from kubectl_glasskube_purge.report import document
 from scripts import reference
+from scripts.reference import EXIT_CODES
 from tests.cluster.compatibility import NOT_TAKEN
 from tests.snippets import PAGES, ROOT
 

@@ -1,22 +1,26 @@
 """The command line as typed → what is meant. Pure, and the gate in front of the purge.
 
 kubectl's users write options before or after the command's name, `-v=6`, `-ojson`,
-`--yes=false`, `--dry-run` with and without a value; typer reads none of these. So
-the words are read here by the rules of pflag, which kubectl uses, with its
-messages, and handed on in one canonical form. Nothing that was meant as a value
-or as a command ever starts a purge: a word that is neither an option, nor an
-option's value, nor a command is an error, and so is a value that an option
-doesn't have.
+`--yes=false`, `--dry-run` with and without a value; click, and so typer, reads none
+of these. So the words are read here, once, by the rules of pflag, which kubectl uses,
+with its messages, and every value gets its type from the table of options. Nothing
+that was meant as a value or as a command ever starts a purge: a word that is neither
+an option, nor an option's value, nor a command is an error, and so is a value that an
+option doesn't have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any, TypeVar
 
 from kubectl_glasskube_purge.kube.problem import ProblemError
 
-from .options import Command, Option
+from .commands import Command
+from .options import HELP, Option
+
+T = TypeVar("T")
 
 
 class UsageError(ProblemError):
@@ -32,35 +36,27 @@ class Line:
     """A command line that was understood."""
 
     command: Command
-    values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Option's name → its values in the order given. A switch that is on has the value `true`."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Option's name → its value, for those that were given. A switch that is off isn't there."""
     arguments: tuple[str, ...] = ()
 
-    def has(self, switch: str) -> bool:
-        """Whether a switch is on."""
-        return switch in self.values
+    def __getitem__(self, option: Option[T]) -> T:
+        """The value of an option, its default if it wasn't given."""
+        value: T = self.values.get(option.name, option.default)
+        return value
 
-    def last(self, name: str) -> str:
-        """The value of an option that counts; `""` where it wasn't given."""
-        return self.values.get(name, ("",))[-1]
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The same once more, in the one form that typer reads as it is meant."""
-        options = self.command.options
-        given = [
-            name if options[name].is_switch else f"{name}={value}"
-            for name, values in self.values.items()
-            for value in (values if options[name].repeated else values[-1:])
-        ]
-        return (*given, "--", *self.arguments) if self.arguments else tuple(given)
+    def fill(self, record: Callable[..., T], **others: object) -> T:
+        """A dataclass, its fields filled by the options that are called like them; `others` come from elsewhere."""
+        wanted = {one.name for one in fields(record)}  # type: ignore[arg-type]
+        given = {self.command.options[name].parameter: value for name, value in self.values.items()}
+        return record(**{name: value for name, value in given.items() if name in wanted} | others)
 
 
 @dataclass(frozen=True)
 class _Given:
     """An option as it stands in the words. `value` is None where none stands behind a `=`, nor at a short one."""
 
-    option: Option
+    option: Option[Any]
     value: str | None
     shown: str
 
@@ -72,8 +68,8 @@ def read(words: Sequence[str], commands: Mapping[str, Command]) -> Line:
     """
     split = _split(words, commands)
     command = commands[split.command]
-    if any(one.option.name == "--help" for one in split.given):
-        return Line(command, {"--help": ("true",)})
+    if any(one.option is HELP for one in split.given):
+        return Line(command, {HELP.name: True})
     try:
         return _line(split, command)
     except UsageError as error:
@@ -84,20 +80,18 @@ def read(words: Sequence[str], commands: Mapping[str, Command]) -> Line:
 def _line(split: _Split, command: Command) -> Line:
     if split.mistake is not None:
         raise split.mistake
-    values: dict[str, tuple[str, ...]] = {}
+    values: dict[str, Any] = {}
+    options = command.options
     for one in split.given:
-        option = command.options.get(one.option.name)
+        option = options.get(one.option.name)
         if option is None:
             raise UsageError(f"unknown flag: {one.shown}" + (f" for {command.name}" if command.name else ""))
-        value = _checked(option, one.value)
-        if option.is_switch:
-            values.pop(option.name, None)
-            if value == "true":
-                values[option.name] = (value,)
-        else:
-            values[option.name] = (*values.get(option.name, ()), value)
+        value = _converted(option, one.value)
+        if option.repeated:
+            value = (*values.get(option.name, ()), value)
+        values[option.name] = value
     _count(command, split.arguments)
-    return Line(command, values, tuple(split.arguments))
+    return Line(command, {name: value for name, value in values.items() if value is not False}, tuple(split.arguments))
 
 
 @dataclass(frozen=True)
@@ -105,7 +99,7 @@ class Begun:
     """A command line that isn't finished yet."""
 
     command: str = ""
-    waiting: Option | None = None
+    waiting: Option[Any] | None = None
     """The option that takes the next word as its value."""
     given: Mapping[str, str] = field(default_factory=dict)
     """Options that are there already, by name, with the last value of each."""
@@ -179,7 +173,7 @@ def _split(words: Sequence[str], commands: Mapping[str, Command]) -> _Split:
     return split
 
 
-def _options(word: str, rest: list[str], known: Mapping[str, Option]) -> Iterator[_Given]:
+def _options(word: str, rest: list[str], known: Mapping[str, Option[Any]]) -> Iterator[_Given]:
     """The options in one word; takes the value of the last one out of `rest` where it is the next word."""
     if word.startswith("--"):
         name, sign, value = word.partition("=")
@@ -203,7 +197,7 @@ def _options(word: str, rest: list[str], known: Mapping[str, Option]) -> Iterato
         yield _given(option, None, f"'{letter}' in {word}", rest)
 
 
-def _given(option: Option, value: str | None, shown: str, rest: list[str]) -> _Given:
+def _given(option: Option[Any], value: str | None, shown: str, rest: list[str]) -> _Given:
     if value is None and not option.is_switch and not option.bare:
         if not rest:
             raise UsageError(f"flag needs an argument: {shown}")
@@ -211,32 +205,21 @@ def _given(option: Option, value: str | None, shown: str, rest: list[str]) -> _G
     return _Given(option, value, shown)
 
 
-def _checked(option: Option, value: str | None) -> str:
-    """The value, or what stands for none. Raises `UsageError` where the option can't have it."""
-    if value is None:
-        return option.bare or "true"
-    if option.is_switch:
-        if value in _TRUE or value in _FALSE:
-            return "true" if value in _TRUE else "false"
-        raise _invalid(option, value, "write true or false")
-    if option.bare and not value:
+def _converted(option: Option[Any], word: str | None) -> Any:
+    """The value that a word is, or that stands for none. Raises `UsageError` if the option can't have it."""
+    if word is None:
+        word = option.bare or "true"
+    elif option.bare and not word:
         raise UsageError(f"{option.name}= needs a value behind the sign")
-    if option.values and value not in option.values:
-        raise _invalid(option, value, f"must be one of {', '.join(option.values)}")
-    if option.check is not None:
-        try:
-            option.check(value)
-        except ValueError as error:
-            raise _invalid(option, value, str(error)) from None
-    return value
+    elif option.values and word not in option.values:
+        raise _invalid(option, word, f"must be one of {', '.join(option.values)}")
+    try:
+        return option.convert(word)
+    except ValueError as error:
+        raise _invalid(option, word, str(error)) from None
 
 
-_TRUE = frozenset({"1", "t", "T", "true", "True", "TRUE"})
-_FALSE = frozenset({"0", "f", "F", "false", "False", "FALSE"})
-"""What Go's flags take for a boolean."""
-
-
-def _invalid(option: Option, value: str, why: str) -> UsageError:
+def _invalid(option: Option[Any], value: str, why: str) -> UsageError:
     return UsageError(f'invalid argument "{value}" for "{option.shown}" flag: {why}')
 
 

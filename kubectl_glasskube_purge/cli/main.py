@@ -1,8 +1,8 @@
 """Words → a command → an exit code. Nothing about Kubernetes.
 
-What the commands and their options are stands in `options`, how they are told
-apart in `arguments`; each command is a module of `commands`, imported once it is
-known which. What nobody foresaw ends here, in two lines and not in a traceback.
+What the commands and their options are stands in `commands` and `options`, how they
+are told apart in `arguments`; a command's module is imported once it is known which.
+What nobody foresaw ends here, in two lines and not in a traceback.
 """
 
 from __future__ import annotations
@@ -15,39 +15,58 @@ from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.kube.problem import ProblemError
 
 from .arguments import Line, UsageError, read
-from .options import COMMANDS
+from .commands import COMMANDS
+from .options import DEBUG, HELP, VERSION
+from .usage import PROGRAM, see, usage
 
 
 def run(words: Sequence[str]) -> int:
     """Runs a command line and returns its exit code."""
-    from . import problems, usage
-
     try:
         line = read(words, COMMANDS)
-        if line.has("--help"):
-            sys.stdout.write(usage.usage(line.command, COMMANDS))
+        if line[HELP]:
+            sys.stdout.write(usage(line.command, COMMANDS))
             return 0
-        if line.has("--version"):
+        if line[VERSION]:
             sys.stdout.write(f"kubectl-glasskube-purge {__version__}\n")
             return 0
         return _run(line)
     except UsageError as error:
-        error.hint = usage.see(error.command)
-        return problems.fail(error)
+        error.hint = see(error.command)
+        return _failed(error)
 
 
 def _run(line: Line) -> int:
-    from . import binding, problems
-
-    command = import_module(f".commands.{line.command.module}", __package__)
     try:
-        return binding.call(command.run, line)
+        return _call(line)
     except UsageError as error:
         error.command = line.command.name
         raise
     except KeyboardInterrupt:
         return 130
     except Exception as error:
-        if line.has("--debug") and not isinstance(error, ProblemError):
+        if line[DEBUG] and not isinstance(error, ProblemError):
             raise
-        return problems.fail(error)
+        return _failed(error)
+
+
+def _failed(error: Exception) -> int:
+    from .problems import fail
+
+    return fail(error)
+
+
+def _call(line: Line) -> int:
+    """Has typer run the command. Its values have their types already: typer has no words left to read."""
+    import typer
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
+    command = import_module(f".commands.{line.command.module}", __package__)
+
+    @app.command(add_help_option=False)
+    def called() -> int:
+        code: int = command.run(line)
+        return code
+
+    code: int = typer.main.get_command(app).main([], prog_name=PROGRAM, standalone_mode=False)
+    return code

@@ -1,53 +1,69 @@
-"""The command line as data: which commands and options there are, and what to say about them.
+"""The table of options: what they are called, what they take, what it becomes, what to say about them.
 
-Everything that has to know them reads them here: `arguments` tells words apart,
-`usage` writes --help, `completion` offers what fits, and `commands.binding` names
-the parameters of the functions that do the work. Importing this costs next to
-nothing, so that --help and completion never wait for typer, which takes longer
-to import than they may take altogether.
+Everything that has to know an option reads it here: `arguments` tells words apart and
+converts values, `usage` writes --help, `completion` offers what fits, `commands` says
+which command has which, and a command asks its line for the values of those it names.
+Importing this costs next to nothing, so that --help and completion never wait for
+typer, which takes longer to import than they may take altogether.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+T = TypeVar("T")
 
 Completes = Literal["", "context", "cluster", "user", "file", "json", "yaml", "html"]
-"""What the value of an option names: an entry of the kubeconfig, or a file, of one kind where it says so."""
+"""What the value of an option names: an entry of the kubeconfig, or a file, of one kind if it says so."""
 
 
 @dataclass(frozen=True)
-class Option:
-    """One option. Without `metavar` and `values` it is a switch."""
+class Option(Generic[T]):
+    """One option. `T` is the type of its value."""
 
     name: str
     """With its dashes: `--output`."""
     help: str
+    default: T
+    """Its value if it isn't given. A switch's is False."""
+    convert: Callable[[str], Any] = str
+    """A word → its value; one of its values if it is `repeated`. Raises `ValueError` for a word that makes no sense."""
+    metavar: str = ""
     short: str = ""
     """With its dash: `-o`."""
-    metavar: str = ""
     values: tuple[str, ...] = ()
-    """All it takes, where that is few."""
+    """All the words it takes, if they are few."""
     bare: str = ""
     """What it means without a value. Such an option takes one behind `=` only, as kubectl's do."""
     repeated: bool = False
     """Whether it may be given several times, each adding to the others. Of all other options the last one counts."""
     field: str = ""
-    """The parameter it becomes, where that isn't its name."""
-    check: Callable[[str], object] | None = None
-    """Raises `ValueError` for a value that makes no sense."""
+    """The field of a dataclass that gets its value, if that isn't its name."""
     completes: Completes = ""
 
     @property
     def is_switch(self) -> bool:
         """Whether it takes no value but true and false."""
-        return not self.metavar and not self.values
+        return self.default is False
 
     @property
     def parameter(self) -> str:
-        """The name of the parameter that gets its value."""
+        """The field of a dataclass that gets its value."""
         return self.field or self.name.removeprefix("--").replace("-", "_")
+
+    @property
+    def form(self) -> str:
+        """How its value is written behind its name: `=NAME`, `[=client|server]`; `""` for a switch."""
+        if self.is_switch:
+            return ""
+        value = "|".join(self.values) or self.metavar
+        return f"[={value}]" if self.bare else f"={value}"
 
     @property
     def shown(self) -> str:
@@ -55,84 +71,179 @@ class Option:
         return f"{self.short}, {self.name}" if self.short else self.name
 
 
-@dataclass(frozen=True)
-class Command:
-    """One command. The purge has no name: nobody types one to get it."""
+Options = tuple[Option[Any], ...]
 
-    name: str
-    module: str
-    """Of the package `commands`."""
-    summary: str
-    description: str
-    sections: tuple[tuple[str, tuple[Option, ...]], ...]
-    """Headings and what stands under them."""
-    examples: tuple[tuple[str, str], ...] = ()
-    """What for, and how."""
-    argument: str = ""
-    """What it takes besides options, as --help names it."""
-    least: int = 0
-    most: int = 0
-    """How many of them; -1 for any number."""
-    argument_values: tuple[str, ...] = ()
-    argument_completes: Completes = ""
 
-    @property
-    def options(self) -> Mapping[str, Option]:
-        """Its options by every name they have."""
-        return {
-            name: option
-            for _, options in self.sections
-            for option in options
-            for name in (option.name, option.short)
-            if name
-        }
+def switch(name: str, help: str, short: str = "", field: str = "") -> Option[bool]:
+    """An option that is on or off."""
+    return Option(name, help, False, boolean, short=short, field=field)
+
+
+def text(
+    name: str, help: str, metavar: str, completes: Completes = "", short: str = "", field: str = ""
+) -> Option[str]:
+    """An option whose value is what was typed; `""` if it isn't given."""
+    return Option(name, help, "", metavar=metavar, short=short, field=field, completes=completes)
 
 
 # -- values
 
 
-def duration(text: str) -> float:
+class Output(str, Enum):
+    """How a result is written."""
+
+    human = "human"
+    wide = "wide"
+    json = "json"
+    yaml = "yaml"
+    jsonl = "jsonl"
+    name = "name"
+
+    @property
+    def is_for_people(self) -> bool:
+        """Whether stdout is to be read, not parsed."""
+        return self in (Output.human, Output.wide)
+
+
+def boolean(word: str) -> bool:
+    """True or false, in the forms that Go's flags take. Raises `ValueError` for any other."""
+    if word in ("1", "t", "T", "true", "True", "TRUE"):
+        return True
+    if word in ("0", "f", "F", "false", "False", "FALSE"):
+        return False
+    raise ValueError("write true or false")
+
+
+def duration(word: str) -> float:
     """Seconds of a duration as kubectl writes it: `90s`, `10m`, `1h30m`, `45`. Raises `ValueError`."""
     import re
 
-    matched = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", text, re.ASCII)
-    if not text or matched is None:
+    matched = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m)?(?:(\d+(?:\.\d+)?)s?)?", word, re.ASCII)
+    if not word or matched is None:
         raise ValueError("write a duration, such as 90s, 10m or 1h30m")
     return sum(float(number or 0) * unit for number, unit in zip(matched.groups(), (3600, 60, 1), strict=True))
 
 
-def request_timeout(text: str) -> float:
+def request_timeout(word: str) -> float:
     """Seconds of a `--request-timeout`, by kubectl's rules and in its words. Raises `ValueError`."""
     from kubectl_glasskube_purge.kube.config.client_config import parse_timeout
     from kubectl_glasskube_purge.kube.errors import ConfigError
 
     try:
-        return parse_timeout(text)
+        return parse_timeout(word)
     except ConfigError as error:
         raise ValueError(error.message) from None
 
 
-def count(text: str) -> int:
+def count(word: str) -> int:
     """A whole number, such as `-v` takes. Raises `ValueError`."""
-    if not text.removeprefix("-").isdecimal():
+    if not word.removeprefix("-").isdecimal():
         raise ValueError("write a whole number")
-    return int(text)
+    return int(word)
 
 
-NAMESPACE = "glasskube-system"
+def path(word: str) -> Path:
+    """A file's path."""
+    from pathlib import Path
+
+    return Path(word)
 
 
-def glasskubes_namespace(text: str) -> str:
+SYSTEM = "glasskube-system"
+
+
+def glasskubes_namespace(word: str) -> str:
     """The one namespace that `-n` takes. Raises `ValueError` for any other."""
-    if text != NAMESPACE:
-        raise ValueError(f"Glasskube is in {NAMESPACE}, and what it installed wherever that is; leave the flag out")
-    return text
+    if word != SYSTEM:
+        raise ValueError(f"Glasskube is in {SYSTEM}, and what it installed wherever that is; leave the flag out")
+    return word
 
+
+# -- options that every command has
+
+KUBECTL: Options = (
+    text("--context", "The kubeconfig context to use.", "NAME", "context"),
+    text("--kubeconfig", "The kubeconfig file to read, and no other.", "FILE", "file"),
+    text("--cluster", "The kubeconfig cluster to use.", "NAME", "cluster"),
+    text("--user", "The kubeconfig user to use.", "NAME", "user"),
+    text("--server", "The API server's address.", "URL", short="-s"),
+    text("--token", "Bearer token for the API server.", "TOKEN"),
+    text("--as", "User, or service account, to impersonate.", "NAME", field="as_user"),
+    Option(
+        "--as-group",
+        "Group to impersonate; may be given several times.",
+        (),
+        metavar="NAME",
+        repeated=True,
+        field="as_groups",
+    ),
+    text("--as-uid", "UID to impersonate.", "UID"),
+    text("--certificate-authority", "CA to trust, a file.", "FILE", "file"),
+    text("--client-certificate", "Client certificate, a file.", "FILE", "file"),
+    text("--client-key", "Its key, a file.", "FILE", "file"),
+    switch("--insecure-skip-tls-verify", "Don't check the server's certificate. Insecure."),
+    text("--tls-server-name", "Name the server's certificate must have.", "NAME"),
+    Option("--request-timeout", "Limit of a single request, e.g. 30s; 0 for none.", None, request_timeout, "DURATION"),
+    text("--username", "Name for basic authentication.", "NAME"),
+    text("--password", "Password for basic authentication.", "PASSWORD"),
+    text("--proxy-url", "Proxy to the API server.", "URL"),
+    switch("--disable-compression", "Ask for answers that aren't compressed."),
+)
+"""kubectl's global flags, with kubectl's meaning. They fill `kube`'s `Flags`, whose fields have their names."""
+
+NAMESPACE = Option("--namespace", f"Taken only as {SYSTEM}.", "", glasskubes_namespace, "NAME", "-n")
+VERSION = switch("--version", "Print the plugin's version.")
+DEBUG = switch("--debug", "Show where in the program an error came from.")
+HELP = switch("--help", "Show this.", "-h")
+COMMON: Options = (
+    switch("--plain", "For screen readers: no drawing, no colour, nothing moves."),
+    Option("--v", "Log requests: 6 names them, 9 shows all of them.", 0, count, "N", "-v", field="verbosity"),
+    VERSION,
+    DEBUG,
+    HELP,
+)
 
 # -- options that several commands have
 
+OUTPUT = Option("--output", "How the result is written to stdout.", Output.human, Output, short="-o")
+REPORT: Option[Path | None] = Option(
+    "--report", "Also write a page for the change ticket.", None, path, "FILE.html", field="page", completes="html"
+)
+DRY_RUN = Option("--dry-run", "Show what would be done, and do nothing.", "", values=("client",), bare="client")
+YES = switch("--yes", "Don't ask.", "-y")
+TIMEOUT: Option[float | None] = Option(
+    "--timeout", "Limit of the whole run, e.g. 10m.", None, duration, "DURATION", field="total"
+)
+GLASSKUBE_VERSION = text("--glasskube-version", "The installed Glasskube release, where it can't be told.", "vX.Y.Z")
+SOURCES: Options = (
+    text("--manifest", "Release manifest to go by.", "FILE|URL", "yaml"),
+    text("--releases-url", "Mirror of the releases.", "URL"),
+    switch("--offline", "Download nothing: go by the cache and the built-in inventory."),
+)
+"""Where a manifest comes from."""
+DECIDING: Options = (
+    Option(
+        "--flux",
+        "What becomes of Flux. auto, the default: it goes if Glasskube brought it and nobody else uses it.",
+        "auto",
+        values=("auto", "keep", "delete"),
+    ),
+    switch("--delete-shared-flux", "With --flux=delete: also where others use it."),
+    Option(
+        "--keep-packages",
+        "What the packages installed stays and runs on: flux hands it over to Flux, helm to plain Helm;"
+        " without a value to Flux where it stays.",
+        "",
+        values=("auto", "flux", "helm"),
+        bare="auto",
+    ),
+    switch("--include-foreign", f"Delete what others put into {SYSTEM}, too."),
+    switch("--force-finalizers", "Drop finalizers whose controller is gone."),
+)
+"""What decides about single objects."""
 
-def output(*values: str) -> Option:
+
+def output(*values: str) -> Option[Output]:
     """`-o`, with what a command can write."""
     forms = {
         "human": "for people",
@@ -141,366 +252,34 @@ def output(*values: str) -> Option:
         "name": "what was deleted, as kubectl delete -o name",
     }
     words = "; ".join(f"{value}: {forms[value]}" for value in values if value in forms)
-    return Option("--output", f"How the result is written to stdout. {words}.", short="-o", values=values)
+    return replace(OUTPUT, help=f"{OUTPUT.help} {words}.", values=values)
 
 
-REPORT = Option("--report", "Also write a page for the change ticket.", metavar="FILE.html", completes="html")
-_DRY_RUN = Option("--dry-run", "Show what would be done, and do nothing.", values=("client",), bare="client")
-_YES = Option("--yes", "Don't ask.", short="-y")
-_TIMEOUT = Option("--timeout", "Limit of the whole run, e.g. 10m.", metavar="DURATION", check=duration)
-_MANIFEST = Option("--manifest", "Release manifest to go by.", metavar="FILE|URL", completes="yaml")
-_RELEASES_URL = Option("--releases-url", "Mirror of the releases.", metavar="URL")
-_OFFLINE = Option("--offline", "Download nothing: go by the cache and the built-in inventory.")
-GLASSKUBE_VERSION = Option(
-    "--glasskube-version", "The installed Glasskube release, where it can't be told.", metavar="vX.Y.Z"
+def dry_run(change: str) -> Option[str]:
+    """`--dry-run` of a command that can have the API server try every one of its changes."""
+    words = f"{DRY_RUN.help} server: ask the API server about every {change}."
+    return replace(DRY_RUN, help=words, values=("client", "server"))
+
+
+# -- options of single commands that these ask for by name
+
+WAIT_IDLE = Option("--wait-idle", "Wait for work under way, at most this long.", 0.0, duration, "DURATION")
+BACKUP = text("--backup", "Where what goes is written down first; - for stdout.", "FILE", "yaml")
+NO_BACKUP = switch("--no-backup", "Write nothing down: there is no way back.")
+ROLLBACK = switch(
+    "--rollback-on-failure",
+    "Put everything back where the purge fails before the controllers are gone.",
+    field="rollback",
 )
-
-KUBECTL: tuple[Option, ...] = (
-    Option("--context", "The kubeconfig context to use.", metavar="NAME", completes="context"),
-    Option("--kubeconfig", "The kubeconfig file to read, and no other.", metavar="FILE", completes="file"),
-    Option("--cluster", "The kubeconfig cluster to use.", metavar="NAME", completes="cluster"),
-    Option("--user", "The kubeconfig user to use.", metavar="NAME", completes="user"),
-    Option("--server", "The API server's address.", short="-s", metavar="URL"),
-    Option("--token", "Bearer token for the API server.", metavar="TOKEN"),
-    Option("--as", "User, or service account, to impersonate.", metavar="NAME", field="as_user"),
-    Option(
-        "--as-group",
-        "Group to impersonate; may be given several times.",
-        metavar="NAME",
-        repeated=True,
-        field="as_groups",
-    ),
-    Option("--as-uid", "UID to impersonate.", metavar="UID"),
-    Option("--certificate-authority", "CA to trust, a file.", metavar="FILE", completes="file"),
-    Option("--client-certificate", "Client certificate, a file.", metavar="FILE", completes="file"),
-    Option("--client-key", "Its key, a file.", metavar="FILE", completes="file"),
-    Option("--insecure-skip-tls-verify", "Don't check the server's certificate. Insecure."),
-    Option("--tls-server-name", "Name the server's certificate must have.", metavar="NAME"),
-    Option(
-        "--request-timeout",
-        "Limit of a single request, e.g. 30s; 0 for none.",
-        metavar="DURATION",
-        check=request_timeout,
-    ),
-    Option("--username", "Name for basic authentication.", metavar="NAME"),
-    Option("--password", "Password for basic authentication.", metavar="PASSWORD"),
-    Option("--proxy-url", "Proxy to the API server.", metavar="URL"),
-    Option("--disable-compression", "Ask for answers that aren't compressed."),
-)
-_NAMESPACE = Option(
-    "--namespace",
-    f"Taken only as {NAMESPACE}.",
-    short="-n",
-    metavar="NAME",
-    check=glasskubes_namespace,
-)
-COMMON: tuple[Option, ...] = (
-    Option("--plain", "For screen readers: no drawing, no colour, nothing moves."),
-    Option(
-        "--v",
-        "Log requests: 6 names them, 9 shows all of them.",
-        short="-v",
-        metavar="N",
-        check=count,
-        field="verbosity",
-    ),
-    Option("--version", "Print the plugin's version."),
-    Option("--debug", "Show where in the program an error came from."),
-    Option("--help", "Show this.", short="-h"),
-)
-
-
-def _sections(
-    *sections: tuple[str, tuple[Option, ...]], output: tuple[Option, ...] = (), namespace: Option = _NAMESPACE
-) -> tuple[tuple[str, tuple[Option, ...]], ...]:
-    """A command's own sections, and those that all have."""
-    return (*sections, ("Output", (*output, *COMMON)), ("Connection, as in kubectl", (*KUBECTL, namespace)))
-
-
-# -- the commands
-
-_DECIDING: tuple[Option, ...] = (
-    Option(
-        "--flux",
-        "What becomes of Flux. auto, the default: it goes if Glasskube brought it and nobody else uses it.",
-        values=("auto", "keep", "delete"),
-    ),
-    Option("--delete-shared-flux", "With --flux=delete: also where others use it."),
-    Option(
-        "--keep-packages",
-        "What the packages installed stays and runs on: flux hands it over to Flux, helm to plain Helm;"
-        " without a value to Flux where it stays.",
-        values=("auto", "flux", "helm"),
-        bare="auto",
-    ),
-    Option("--include-foreign", f"Delete what others put into {NAMESPACE}, too."),
-    Option("--force-finalizers", "Drop finalizers whose controller is gone."),
-)
-"""What decides about single objects."""
-
-PURGE = Command(
-    "",
-    "purge",
-    "Remove Glasskube from the cluster",
-    "Removes Glasskube from a Kubernetes cluster: completely, in the right order,"
-    " nothing else. Shows what will go and asks; deletes, waits, and looks again.",
-    _sections(
-        (
-            "What happens",
-            (
-                Option(
-                    "--dry-run",
-                    "Show what would be done, and do nothing. server: ask the API server about every delete.",
-                    values=("client", "server"),
-                    bare="client",
-                ),
-                _YES,
-                Option(
-                    "--wait-idle", "Wait for work under way, at most this long.", metavar="DURATION", check=duration
-                ),
-                _TIMEOUT,
-            ),
-        ),
-        (
-            "What goes, and what stays",
-            (
-                *_DECIDING,
-                Option("--ignore-gitops", "Go on where Argo CD, Flux or Helm would put it back."),
-                Option("--ignore-busy", "Cut off work under way."),
-            ),
-        ),
-        (
-            "The way back",
-            (
-                Option(
-                    "--backup", "Where what goes is written down first; - for stdout.", metavar="FILE", completes="yaml"
-                ),
-                Option("--no-backup", "Write nothing down: there is no way back."),
-                Option(
-                    "--rollback-on-failure",
-                    "Put everything back where the purge fails before the controllers are gone.",
-                    field="rollback",
-                ),
-            ),
-        ),
-        (
-            "What was installed",
-            (
-                GLASSKUBE_VERSION,
-                _MANIFEST,
-                _RELEASES_URL,
-                _OFFLINE,
-            ),
-        ),
-        output=(output("human", "wide", "json", "yaml", "jsonl", "name"), REPORT),
-    ),
-    examples=(
-        ("See what would go", "kubectl glasskube purge --dry-run"),
-        ("Remove Glasskube, after a question", "kubectl glasskube purge"),
-        ("In a script, with a report", "kubectl glasskube purge --context prod --yes -o json"),
-        ("Leave Flux running", "kubectl glasskube purge --flux=keep"),
-        ("Leave the packages running, too", "kubectl glasskube purge --keep-packages"),
-    ),
-)
-
-VERIFY = Command(
-    "verify",
-    "verify",
-    "Say what of Glasskube is in the cluster",
-    "Says what of Glasskube, and of a Flux that it left, is in the cluster. Changes"
-    " nothing. Exit code 0 where there is nothing, 5 where there is something.",
-    _sections(
-        ("What was installed", (GLASSKUBE_VERSION,)),
-        output=(output("human", "wide", "json", "yaml", "name"),),
-    ),
-    examples=(("Is it gone?", "kubectl glasskube purge verify"),),
-)
-
-EXPLAIN = Command(
-    "explain",
-    "explain",
-    "Why the purge would delete or keep an object",
-    "Says whether the purge, with these options, would delete an object, and why. Changes nothing.",
-    _sections(
-        ("What goes, and what stays", _DECIDING),
-        output=(output("human", "json", "yaml"),),
-        namespace=Option("--namespace", "Where the object is.", short="-n", metavar="NAME"),
-    ),
-    examples=(
-        ("Would this Deployment go?", "kubectl glasskube purge explain deployment.apps/web -n shop"),
-        ("Why does Flux stay?", "kubectl glasskube purge explain namespace/flux-system"),
-    ),
-    argument="KIND/NAME",
-    least=1,
-    most=2,
-)
-
+RELEASE = text("--release", "Instead of a file: that release's manifest.", "vX.Y.Z")
 MOVED = "moved"
 """What a bare `--sidecar-image` means: the address that the image moved to."""
-
-RESTORE = Command(
-    "restore",
-    "restore",
-    "Bring back what a purge removed, from its backup",
-    "Brings back what a purge removed: from the files it wrote, oldest first, or from a release. Shows what"
-    " will be put back and asks; applies, and waits until it works.",
-    _sections(
-        ("What happens", (_DRY_RUN, _YES, _TIMEOUT)),
-        (
-            "What comes back",
-            (
-                Option(
-                    "--only",
-                    "A part: flux, controllers, packages, KIND/NAME or KIND/NAMESPACE/NAME; may be given several"
-                    " times.",
-                    metavar="PART",
-                    repeated=True,
-                ),
-                Option("--overwrite", "Also what exists already."),
-                Option(
-                    "--sidecar-image",
-                    "Another image for kube-rbac-proxy. Without one: from where it is now.",
-                    metavar="IMAGE",
-                    bare=MOVED,
-                ),
-            ),
-        ),
-        (
-            "Without a backup",
-            (
-                Option("--release", "Instead of a file: that release's manifest.", metavar="vX.Y.Z"),
-                _MANIFEST,
-                _RELEASES_URL,
-                _OFFLINE,
-            ),
-        ),
-        output=(output("human", "wide", "json", "yaml", "jsonl"),),
-    ),
-    examples=(
-        ("From the file that the purge named", "kubectl glasskube purge restore prod-20261123T091142Z.yaml"),
-        ("The packages alone", "kubectl glasskube purge restore prod.yaml --only packages"),
-    ),
-    argument="FILE...",
-    most=-1,
-    argument_completes="yaml",
+SIDECAR_IMAGE = Option(
+    "--sidecar-image",
+    "Another image for kube-rbac-proxy. Without one: from where it is now.",
+    "",
+    metavar="IMAGE",
+    bare=MOVED,
 )
-
-LABEL = Command(
-    "label",
-    "label",
-    "Put one label system on everything that is Glasskube's",
-    "Puts app.kubernetes.io/part-of=glasskube, /component and /version on everything that is Glasskube's, so that"
-    " kubectl get -l shows the install. Labels of others stay as they are; what is shared with others gets none.",
-    _sections(
-        (
-            "What happens",
-            (
-                Option(
-                    "--dry-run",
-                    "Show what would be done, and do nothing. server: ask the API server about every label.",
-                    values=("client", "server"),
-                    bare="client",
-                ),
-                _YES,
-                Option("--remove", "Take off what an earlier label put on."),
-            ),
-        ),
-        output=(output("human", "wide", "json", "yaml", "jsonl"),),
-    ),
-    examples=(
-        ("Label everything", "kubectl glasskube purge label"),
-        ("Take the labels off again", "kubectl glasskube purge label --remove"),
-    ),
-)
-
-VERSION = Command(
-    "version",
-    "version",
-    "The plugin's version, and that of the cluster's Glasskube",
-    "Says the plugin's version, and which Glasskube is in the cluster.",
-    _sections(
-        output=(
-            Option("--client", "The plugin's version alone; no cluster is asked."),
-            output("human", "json", "yaml"),
-        )
-    ),
-    examples=(("Without a cluster, for a script", "kubectl glasskube purge version --client -o json"),),
-)
-
-REPORT_COMMAND = Command(
-    "report",
-    "report",
-    "Draw the page of a report",
-    "Draws the page of a report that -o json printed: to stdout, or into the file that --report names.",
-    _sections(output=(REPORT,)),
-    examples=(
-        (
-            "From a report of last week",
-            "kubectl glasskube purge report purge.json --report purge.html",
-        ),
-    ),
-    argument="FILE.json",
-    least=1,
-    most=1,
-    argument_completes="json",
-)
-
-INSTALL_ALIAS = Command(
-    "install-alias",
-    "install_alias",
-    "Make `kubectl glasskube purge` work after an install by krew",
-    "krew installs this as `kubectl glasskube-purge`. This adds the name with a space, a link beside krew's own.",
-    _sections(("What happens", (Option("--remove", "Take it away again, before krew uninstalls the plugin."),))),
-    examples=(
-        ("Once, after the install", "kubectl glasskube-purge install-alias"),
-        ("Before `kubectl krew uninstall glasskube-purge`", "kubectl glasskube-purge install-alias --remove"),
-    ),
-)
-
-COMPLETION = Command(
-    "completion",
-    "completion",
-    "Print a shell's completion script",
-    "Prints the script that makes a shell complete kubectl-glasskube_purge. Where kubectl's own"
-    " completion is set up, `kubectl glasskube purge` is completed by it and needs none.",
-    _sections(),
-    examples=(
-        ("In ~/.bashrc", "source <(kubectl glasskube purge completion bash)"),
-        ("In ~/.zshrc", "source <(kubectl glasskube purge completion zsh)"),
-        ("In ~/.config/fish/config.fish", "kubectl glasskube purge completion fish | source"),
-        (
-            "In $PROFILE",
-            "kubectl glasskube purge completion powershell | Out-String | Invoke-Expression",
-        ),
-    ),
-    argument="SHELL",
-    least=1,
-    most=1,
-    argument_values=("bash", "zsh", "fish", "powershell"),
-)
-
-COMMANDS: Mapping[str, Command] = {
-    command.name: command
-    for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, REPORT_COMMAND, COMPLETION, INSTALL_ALIAS, VERSION)
-}
-"""By name; the purge's is `""`."""
-
-EXIT_CODES: Mapping[str, str] = {
-    "0": "done, or nothing to do; what was kept by decision is listed",
-    "1": "failed: the message says what to do, then run it again",
-    "2": "the command line makes no sense",
-    "3": "refused: nothing was changed",
-    "4": "declined at the question",
-    "5": "something is left that should have gone, or `verify` found something",
-    "130, 143": "interrupted: run it again",
-}
-
-ENVIRONMENT: Mapping[str, str] = {
-    "KUBECONFIG": "Kubeconfig files to merge, where `--kubeconfig` names none.",
-    "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The proxy to the API server and for downloads, and exceptions from it.",
-    "NO_COLOR": "Where set: no colour.",
-    "COLUMNS": "Width to write for; 80 where there is no terminal.",
-    "XDG_STATE_HOME": "Backups are in its folder `kubectl-glasskube-purge`; default `~/.local/state`.",
-    "XDG_CACHE_HOME": "Downloaded manifests are in its folder `kubectl-glasskube-purge`; default `~/.cache`.",
-}
-"""What of the environment counts. macOS and Windows have folders of their own instead of the last two."""
+REMOVE = switch("--remove", "Take off what an earlier label put on.")
+CLIENT = switch("--client", "The plugin's version alone; no cluster is asked.")

@@ -26,8 +26,7 @@ from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import changes, document, guide, human, live, page, stream
 from kubectl_glasskube_purge.report.layout import console
 
-from .binding import Common
-from .choices import Output
+from .options import Output
 from .problems import say
 from .screen import TerminalScreen
 from .signals import Signals
@@ -39,8 +38,10 @@ Work = Callable[[TerminalScreen, Record], Coroutine[Any, Any, None]]
 class Show:
     """What of a run is shown, how and where."""
 
-    output: Output
-    common: Common
+    output: Output = Output.human
+    plain: bool = False
+    debug: bool = False
+    verbosity: int = 0
     dry_run: bool = False
     verifying: bool = False
     stdout_taken: bool = False
@@ -55,12 +56,12 @@ def run(work: Work, show: Show) -> int:
     """Runs a flow and returns the exit code. Raises `PageError` before anything is done."""
     if show.page is not None:
         page.check_writable(show.page)
-    log_requests(show.common.verbosity)
+    log_requests(show.verbosity)
     exec_plugin.around = live.paused
     record = session.new_record()
     started = time.monotonic()
     with Signals(last=live.restore) as signals:
-        screen = TerminalScreen(show.output, dry_run=show.dry_run, plain=show.common.plain, signals=signals)
+        screen = TerminalScreen(show.output, dry_run=show.dry_run, plain=show.plain, signals=signals)
 
         async def watched() -> None:
             signals.watch()
@@ -104,7 +105,7 @@ def _interrupted(record: Record, number: int) -> None:
 
 
 def _debug(show: Show, error: BaseException) -> None:
-    if show.common.debug:
+    if show.debug:
         traceback.print_exception(error, file=sys.stderr)
 
 
@@ -149,7 +150,7 @@ def _write(record: Record, show: Show) -> None:
     elif show.output.is_for_people and (record.survey is not None or record.outcome != "failed"):
         good = record.exit == 0 or show.verifying
         stream_ = sys.stdout if good and not show.stdout_taken else sys.stderr
-        console(stream_, plain=show.common.plain).print(_ending(record, show))
+        console(stream_, plain=show.plain).print(_ending(record, show))
         return
     elif not show.output.is_for_people:
         sys.stdout.write(_document(record, show))

@@ -21,7 +21,7 @@ from kubectl_glasskube_purge.report import changes, live, preview, stream
 from kubectl_glasskube_purge.report.layout import console
 from kubectl_glasskube_purge.report.progress import Progress, Status
 
-from .choices import Output
+from .options import Output
 from .signals import Signals
 from .streams import is_terminal
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from .options import Command, Option
+from .commands import Command
+from .options import Option
 
 PROGRAM = "kubectl glasskube purge"
 WIDTH = 80
@@ -22,6 +24,11 @@ def usage(command: Command, commands: Mapping[str, Command]) -> str:
     return "\n".join(_lines(command, commands)) + "\n"
 
 
+def invocation(command: Command) -> str:
+    """What is typed for a command, without options."""
+    return " ".join(part for part in (PROGRAM, command.name, command.argument) if part)
+
+
 def see(command: str = "") -> str:
     """Where to look, as kubectl says it beneath an error."""
     return f"See '{f'{PROGRAM} {command}'.strip()} --help' for usage."
@@ -31,8 +38,7 @@ def _lines(command: Command, commands: Mapping[str, Command]) -> Iterator[str]:
     yield from textwrap.wrap(command.description, WIDTH)
     yield ""
     yield "Usage:"
-    words = " ".join(part for part in (PROGRAM, command.name, command.argument) if part)
-    yield f"  {words} [options]"
+    yield f"  {invocation(command)} [options]"
     if not command.name:
         yield f"  {PROGRAM} COMMAND [options]"
         yield ""
@@ -54,17 +60,10 @@ def _lines(command: Command, commands: Mapping[str, Command]) -> Iterator[str]:
         yield from _options(options)
 
 
-def _options(options: Iterable[Option]) -> Iterator[str]:
+def _options(options: Iterable[Option[Any]]) -> Iterator[str]:
     for option in options:
         short = f"{option.short}, " if option.short else " " * 4
-        yield from _described(f"{short}{option.name}{_value(option)}", option.help, _COLUMN)
-
-
-def _value(option: Option) -> str:
-    if option.is_switch:
-        return ""
-    value = "|".join(option.values) or option.metavar
-    return f"[={value}]" if option.bare else f"={value}"
+        yield from _described(f"{short}{option.name}{option.form}", option.help, _COLUMN)
 
 
 def _described(what: str, words: str, column: int) -> Iterator[str]:

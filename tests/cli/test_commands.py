@@ -2,62 +2,87 @@
 
 from __future__ import annotations
 
-import inspect
+import contextlib
+from dataclasses import fields
 from importlib import import_module
 from typing import Any
 
 import pytest
 
-from kubectl_glasskube_purge.cli import binding
-from kubectl_glasskube_purge.cli.arguments import UsageError, read
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import DryRun, Flux, Output
+from kubectl_glasskube_purge.cli import main, running
+from kubectl_glasskube_purge.cli.arguments import Line, UsageError
+from kubectl_glasskube_purge.cli.commands import COMMANDS, Command
 from kubectl_glasskube_purge.cli.commands.explain import wanted
-from kubectl_glasskube_purge.cli.options import COMMANDS, Command, duration
+from kubectl_glasskube_purge.cli.options import COMMON, KUBECTL, Option, Output, duration
 from kubectl_glasskube_purge.flows.explain import Wanted
+from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.problem import ProblemError
 
-DEALT_WITH_BEFORE = {"help", "version", "namespace"}
+DEALT_WITH_BEFORE = {"--help", "--version", "--namespace"}
+ASK_NO_CLUSTER = {"report", "completion", "install-alias"}
+"""They have what every command has, and no use for it."""
 
 each_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name or "purge")
 
 
-def function_of(command: Command) -> Any:
-    return import_module(f"kubectl_glasskube_purge.cli.commands.{command.module}").run
+def module_of(command: Command) -> Any:
+    return import_module(f"kubectl_glasskube_purge.cli.commands.{command.module}")
+
+
+def arguments_of(command: Command) -> list[str]:
+    """As many as it needs, and one if it takes any."""
+    return list(command.argument_values[:1]) or ["a/b"] * bool(command.most)
 
 
 @each_command
-def test_every_option_reaches_its_command(command: Command) -> None:
-    taken = {*inspect.signature(function_of(command)).parameters, *inspect.signature(binding.common).parameters}
-    offered = {option.parameter for option in command.options.values()}
-    assert offered - taken <= DEALT_WITH_BEFORE
-    arguments = {"file", "files", "objects", "shell"} if command.argument else set()
-    assert taken - offered <= {"common"} | arguments
+def test_every_option_reaches_its_command(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: set[str] = set()
+    filled: set[str] = set()
+
+    class Watched(Line):
+        def __getitem__(self, option: Option[Any]) -> Any:
+            asked.add(option.name)
+            return super().__getitem__(option)
+
+        def fill(self, record: Any, **others: object) -> Any:
+            filled.update({one.name for one in fields(record)} - others.keys())
+            return super().fill(record, **others)
+
+    monkeypatch.setattr(running, "run", lambda *_: 0)
+    given = {option.name: option.default for option in command.options.values()}
+    with contextlib.suppress(ProblemError):
+        module_of(command).run(Watched(command, given, tuple(arguments_of(command))))
+
+    offered = {name: option for name, option in command.options.items() if name == option.name}
+    unused = {name for name, option in offered.items() if name not in asked and option.parameter not in filled}
+    everywhere = {option.name for option in (*KUBECTL, *COMMON)} if command.name in ASK_NO_CLUSTER else set()
+    assert unused <= DEALT_WITH_BEFORE | everywhere
+    assert asked <= offered.keys()
 
 
 @each_command
-def test_a_command_is_called_with_what_was_typed(command: Command) -> None:
-    called: dict[str, Any] = {}
-    real = function_of(command)
+def test_a_command_is_called_with_what_was_typed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[Line] = []
 
-    def spy(**values: Any) -> int:
-        called.update(values)
+    def spy(line: Line) -> int:
+        called.append(line)
         return 7
 
-    spy.__signature__ = inspect.signature(real, eval_str=True)  # type: ignore[attr-defined]
-    argument = list(command.argument_values[:1]) or ["a/b"]
-    words = [command.name] * bool(command.name) + argument * command.least
+    monkeypatch.setattr(module_of(command), "run", spy)
+    words = [*[command.name] * bool(command.name), *arguments_of(command)]
     words += ["--context=there", "--as=me", "--as-group=a", "--as-group=b", "-v9", "--request-timeout=1m", "--plain"]
 
-    assert binding.call(spy, read(words, COMMANDS)) == 7
-    common: Common = called["common"]
-    assert (common.flags.context, common.flags.as_user, common.flags.as_groups) == ("there", "me", ("a", "b"))
-    assert (common.flags.request_timeout, common.verbosity, common.plain) == (60.0, 9, True)
+    assert main.run(words) == 7
+    flags, show = called[0].fill(Flags), called[0].fill(running.Show)
+    assert (flags.context, flags.as_user, flags.as_groups) == ("there", "me", ("a", "b"))
+    assert (flags.request_timeout, show.verbosity, show.plain) == (60.0, 9, True)
 
 
-def test_choices_have_the_tables_values() -> None:
-    purge = COMMANDS[""].options
-    assert [one.value for one in Flux] == list(purge["--flux"].values)
-    assert [one.value for one in DryRun] == list(purge["--dry-run"].values)
+def test_every_flag_of_a_connection_is_an_option() -> None:
+    assert {one.name for one in fields(Flags)} == {option.parameter for option in KUBECTL}
+
+
+def test_every_way_to_write_a_result_is_offered() -> None:
     every = {
         value for command in COMMANDS.values() if "-o" in command.options for value in command.options["-o"].values
     }

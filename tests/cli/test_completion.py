@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kubectl_glasskube_purge.cli.commands import COMMANDS
 from kubectl_glasskube_purge.cli.completion import protocol
 from kubectl_glasskube_purge.cli.completion.offer import BY_EXTENSION, NO_FILES, offer
-from kubectl_glasskube_purge.cli.options import COMMANDS
 
 ARN = "arn:aws:eks:eu-central-1:123:cluster/prod"
 ROOT = Path(__file__).parents[2]

@@ -18,8 +18,7 @@ import yaml
 
 from kubectl_glasskube_purge.cli import main as cli
 from kubectl_glasskube_purge.cli import running
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import Output
+from kubectl_glasskube_purge.cli.options import Output
 from kubectl_glasskube_purge.glasskube.manifest import ManifestError
 from kubectl_glasskube_purge.kube.errors import ConfigError
 from kubectl_glasskube_purge.purge.model.outcome import ended
@@ -269,7 +268,7 @@ def test_an_unforeseen_error_is_said_calmly(
     async def work(*_: object) -> None:
         raise KeyError("surprise")
 
-    assert running.run(work, running.Show(Output.json, Common())) == 1
+    assert running.run(work, running.Show(Output.json)) == 1
     said = capsys.readouterr()
     assert json.loads(said.out)["error"]["code"] == "unexpected"
     assert "--debug" in said.err
@@ -278,7 +277,7 @@ def test_an_unforeseen_error_is_said_calmly(
     def broken(*_: object) -> int:
         raise KeyError("surprise")
 
-    monkeypatch.setattr("kubectl_glasskube_purge.cli.binding.call", broken)
+    monkeypatch.setattr("kubectl_glasskube_purge.cli.commands.verify.run", broken)
     assert cli.run(["verify"]) == 1
     assert capsys.readouterr().err.startswith("error: something unexpected went wrong (KeyError)\n")
 
@@ -287,5 +286,5 @@ def test_a_cancelled_run_has_changed_nothing_and_says_so(capsys: pytest.CaptureF
     async def work(*_: object) -> None:
         raise asyncio.CancelledError
 
-    assert running.run(work, running.Show(Output.human, Common())) == 130
+    assert running.run(work, running.Show()) == 130
     assert capsys.readouterr().err == "Interrupted (exit 130): nothing was changed.\n"

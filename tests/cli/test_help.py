@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from kubectl_glasskube_purge.cli.arguments import read
-from kubectl_glasskube_purge.cli.options import COMMANDS, Command
+from kubectl_glasskube_purge.cli.commands import COMMANDS, Command
 from kubectl_glasskube_purge.cli.usage import PROGRAM, usage
 
 SLOW = ("kr8s", "httpx", "typer", "rich", "pydantic", "ruamel", "asyncio")

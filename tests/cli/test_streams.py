@@ -18,15 +18,14 @@ import asyncio, os, signal, sys
 from kubectl_glasskube_purge.cli import streams
 streams.install()
 from kubectl_glasskube_purge.cli import running
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import Output
+from kubectl_glasskube_purge.cli.options import Output
 from kubectl_glasskube_purge.flows.run import stoppable
 from kubectl_glasskube_purge.kube.problem import Problem
 
 async def work(screen, record):
     {work}
 
-code = running.run(work, running.Show(Output({output!r}), Common()))
+code = running.run(work, running.Show(Output({output!r})))
 sys.stdout.flush()
 sys.exit(code)
 """

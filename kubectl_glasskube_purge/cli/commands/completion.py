@@ -5,13 +5,13 @@ from __future__ import annotations
 import sys
 from importlib.resources import files
 
-from kubectl_glasskube_purge.cli.binding import Common
+from kubectl_glasskube_purge.cli.arguments import Line
 
 _FILES = {"bash": "bash.sh", "zsh": "zsh.sh", "fish": "fish.fish", "powershell": "powershell.ps1"}
 
 
-def run(*, common: Common, shell: str) -> int:
+def run(line: Line) -> int:
     """Prints a shell's script."""
-    script = files("kubectl_glasskube_purge.cli.completion").joinpath("shells").joinpath(_FILES[shell])
+    script = files("kubectl_glasskube_purge.cli.completion").joinpath("shells").joinpath(_FILES[line.arguments[0]])
     sys.stdout.write(script.read_text("utf-8"))
     return 0

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 
 from kubectl_glasskube_purge.cli import alias
-from kubectl_glasskube_purge.cli.binding import Common
+from kubectl_glasskube_purge.cli.arguments import Line
+from kubectl_glasskube_purge.cli.options import REMOVE
 
 
-def run(*, common: Common, remove: bool = False) -> int:
+def run(line: Line) -> int:
     """Makes `kubectl glasskube purge` work, or takes that away again. Raises `AliasError`."""
-    if remove:
+    if line[REMOVE]:
         removed = alias.remove(sys.argv[0])
         print(f"{removed} removed" if removed else "there is no second name")
     else:

@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 from kubectl_glasskube_purge.cli import running
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import DryRun, Output
-from kubectl_glasskube_purge.flows import label as flow_label
+from kubectl_glasskube_purge.cli.arguments import Line
+from kubectl_glasskube_purge.cli.options import DRY_RUN
+from kubectl_glasskube_purge.flows import label as flow
+from kubectl_glasskube_purge.kube.connect import Flags
 
 
-def run(
-    *,
-    common: Common,
-    output: Output = Output.human,
-    dry_run: DryRun | None = None,
-    yes: bool = False,
-    remove: bool = False,
-) -> int:
+def run(line: Line) -> int:
     """Puts one label system on everything that is Glasskube's, or takes it off."""
-    request = flow_label.LabelRequest(
-        flags=common.flags,
-        remove=remove,
-        yes=yes,
-        dry_run=dry_run is not None,
-        dry_run_on_server=dry_run is DryRun.server,
+    request = line.fill(
+        flow.LabelRequest,
+        flags=line.fill(Flags),
+        dry_run=bool(line[DRY_RUN]),
+        dry_run_on_server=line[DRY_RUN] == "server",
     )
-    show = running.Show(output, common, dry_run=request.dry_run)
-    return running.run(lambda screen, record: flow_label.label(request, screen, record), show)
+    show = line.fill(running.Show, dry_run=request.dry_run)
+    return running.run(lambda screen, record: flow.label(request, screen, record), show)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from kubectl_glasskube_purge.cli.binding import Common
+from kubectl_glasskube_purge.cli.arguments import Line
+from kubectl_glasskube_purge.cli.options import REPORT
 from kubectl_glasskube_purge.report import page
 
 
-def run(*, common: Common, file: Path, report: Path | None = None) -> int:
+def run(line: Line) -> int:
     """Draws the page of a report: to stdout, or into the file that --report names. Raises `PageError`, `NotAReport`."""
+    file, report = Path(line.arguments[0]), line[REPORT]
     if report is not None:
         page.check_writable(report)
     elif sys.stdout.isatty():

@@ -3,46 +3,29 @@
 from __future__ import annotations
 
 from kubectl_glasskube_purge.cli import running
-from kubectl_glasskube_purge.cli.arguments import UsageError
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import DryRun, Output
-from kubectl_glasskube_purge.cli.options import MOVED, duration
-from kubectl_glasskube_purge.flows import restore as flow_undo
+from kubectl_glasskube_purge.cli.arguments import Line, UsageError
+from kubectl_glasskube_purge.cli.options import DRY_RUN, MOVED, RELEASE, SIDECAR_IMAGE
+from kubectl_glasskube_purge.flows import restore as flow
 from kubectl_glasskube_purge.glasskube.facts import RBAC_PROXY_IMAGE_MOVED
 from kubectl_glasskube_purge.glasskube.release import Sources
+from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.purge.model.events import Limits
 from kubectl_glasskube_purge.undo.restore import Options
 
 
-def run(
-    *,
-    common: Common,
-    files: list[str] | None = None,
-    output: Output = Output.human,
-    dry_run: DryRun | None = None,
-    yes: bool = False,
-    only: list[str] | None = None,
-    overwrite: bool = False,
-    sidecar_image: str = "",
-    release: str = "",
-    timeout: str = "",
-    manifest: str | None = None,
-    releases_url: str | None = None,
-    offline: bool = False,
-) -> int:
+def run(line: Line) -> int:
     """Brings back what a purge removed, from its backup or from a release."""
-    if bool(files) == bool(release):
+    if bool(line.arguments) == bool(line[RELEASE]):
         raise UsageError("name the file that the purge wrote, or a release with --release")
-    image = RBAC_PROXY_IMAGE_MOVED if sidecar_image == MOVED else sidecar_image
-    request = flow_undo.RestoreRequest(
-        flags=common.flags,
-        files=tuple(files or ()),
-        release=release,
-        sources=Sources(manifest=manifest, releases_url=releases_url, offline=offline),
-        options=Options(only=tuple(only or ()), overwrite=overwrite, sidecar_image=image),
-        yes=yes,
-        dry_run=dry_run is not None,
-        limits=Limits(total=duration(timeout) if timeout else None),
+    image = RBAC_PROXY_IMAGE_MOVED if line[SIDECAR_IMAGE] == MOVED else line[SIDECAR_IMAGE]
+    request = line.fill(
+        flow.RestoreRequest,
+        flags=line.fill(Flags),
+        files=line.arguments,
+        sources=line.fill(Sources),
+        options=line.fill(Options, sidecar_image=image),
+        dry_run=bool(line[DRY_RUN]),
+        limits=line.fill(Limits),
     )
-    show = running.Show(output, common, dry_run=request.dry_run)
-    return running.run(lambda screen, record: flow_undo.restore(request, screen, record), show)
+    show = line.fill(running.Show, dry_run=request.dry_run)
+    return running.run(lambda screen, record: flow.restore(request, screen, record), show)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from kubectl_glasskube_purge.cli import running
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import Output
+from kubectl_glasskube_purge.cli.arguments import Line
+from kubectl_glasskube_purge.cli.options import GLASSKUBE_VERSION
 from kubectl_glasskube_purge.flows import purge as flow
+from kubectl_glasskube_purge.kube.connect import Flags
 
 
-def run(*, common: Common, output: Output = Output.human, glasskube_version: str = "") -> int:
+def run(line: Line) -> int:
     """Says what of Glasskube is in the cluster. Changes nothing."""
-    request = flow.Request(flags=common.flags, version=glasskube_version)
-    return running.run(lambda screen, record: flow.look(request, record), running.Show(output, common, verifying=True))
+    request = flow.Request(flags=line.fill(Flags), version=line[GLASSKUBE_VERSION])
+    show = line.fill(running.Show, verifying=True)
+    return running.run(lambda screen, record: flow.look(request, record), show)

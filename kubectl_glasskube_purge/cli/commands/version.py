@@ -8,19 +8,21 @@ from typing import Any
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.cli import running
-from kubectl_glasskube_purge.cli.binding import Common
-from kubectl_glasskube_purge.cli.choices import Output
+from kubectl_glasskube_purge.cli.arguments import Line
+from kubectl_glasskube_purge.cli.options import CLIENT, OUTPUT, Output
 from kubectl_glasskube_purge.flows import purge as flow
+from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report.document import as_yaml, error
 
 
-def run(*, common: Common, output: Output = Output.human, client: bool = False) -> int:
+def run(line: Line) -> int:
     """Says the versions. Changes nothing."""
-    if client:
+    output = line[OUTPUT]
+    if line[CLIENT]:
         _write({"clientVersion": __version__}, output)
         return 0
-    request = flow.Request(flags=common.flags)
+    request = flow.Request(flags=line.fill(Flags))
 
     def result(record: Record) -> None:
         versions: dict[str, Any] = {"clientVersion": __version__}
@@ -31,7 +33,7 @@ def run(*, common: Common, output: Output = Output.human, client: bool = False) 
             versions["error"] = error(record.error)
         _write(versions, output)
 
-    show = running.Show(output, common, result=result)
+    show = line.fill(running.Show, result=result)
     return running.run(lambda screen, record: flow.detect(request, record), show)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kubectl_glasskube_purge.cli.arguments import Begun, begin
-from kubectl_glasskube_purge.cli.options import COMMANDS, Command, Completes, Option
+from kubectl_glasskube_purge.cli.commands import COMMANDS, Command
+from kubectl_glasskube_purge.cli.options import Completes, Option
 
 NO_SPACE = 2
 NO_FILES = 4
@@ -71,7 +73,7 @@ def _argument(command: Command, begun: str, line: Begun) -> Offer:
     return _files(command.argument_completes)
 
 
-def _values(option: Option, begun: str, line: Begun) -> Offer:
+def _values(option: Option[Any], begun: str, line: Begun) -> Offer:
     if option.values:
         return _chosen(option.values, begun)
     if option.is_switch:
