@@ -215,7 +215,7 @@ def _converted(option: Option[Any], word: str | None) -> Any:
         raise _invalid(option, word, f"must be one of {', '.join(option.values)}")
     try:
         return option.convert(word)
-    except ValueError as error:
+    except (ValueError, ProblemError) as error:
         raise _invalid(option, word, str(error)) from None
 
 

@@ -33,7 +33,7 @@ class Option(Generic[T]):
     default: T
     """Its value if it isn't given. A switch's is False."""
     convert: Callable[[str], Any] = str
-    """A word → its value; one of its values if it is `repeated`. Raises `ValueError` for a word that makes no sense."""
+    """A word → its value, or one of several. Raises `ValueError` or `ProblemError` for a word that makes no sense."""
     metavar: str = ""
     short: str = ""
     """With its dash: `-o`."""
@@ -125,14 +125,10 @@ def duration(word: str) -> float:
 
 
 def request_timeout(word: str) -> float:
-    """Seconds of a `--request-timeout`, by kubectl's rules and in its words. Raises `ValueError`."""
+    """Seconds of a `--request-timeout`, by kubectl's rules and in its words. Raises `ConfigError`."""
     from kubectl_glasskube_purge.kube.config.client_config import parse_timeout
-    from kubectl_glasskube_purge.kube.errors import ConfigError
 
-    try:
-        return parse_timeout(word)
-    except ConfigError as error:
-        raise ValueError(error.message) from None
+    return parse_timeout(word)
 
 
 def count(word: str) -> int:

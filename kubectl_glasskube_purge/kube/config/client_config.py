@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -218,16 +218,20 @@ def _user_entry(kubeconfig: Kubeconfig, name: str, flags: Flags) -> Entry:
     raise ConfigError(f'auth info "{name}" does not exist', hint="See which there are: kubectl config get-users")
 
 
+def _texts(record: type[Cluster | User], entry: Entry, flags: Flags) -> dict[str, Any]:
+    """What a record has as text, apart from its name: from the flag of that name, otherwise from the kubeconfig."""
+    names = [one.name for one in fields(record) if one.type == "str" and one.name != "name"]
+    return {name: getattr(flags, name, None) or text(entry.get(name.replace("_", "-"))) for name in names}
+
+
 def _cluster(name: str, entry: Entry, flags: Flags) -> Cluster:
-    cluster = Cluster(
-        server=flags.server or text(entry.get("server")),
-        name=name,
-        certificate_authority=text(entry.get("certificate-authority")),
-        certificate_authority_data=text(entry.get("certificate-authority-data")),
-        insecure_skip_tls_verify=entry.get("insecure-skip-tls-verify") in _TRUE,
+    if flags.server:
         # A name that was written for the kubeconfig's server says nothing about another one.
-        tls_server_name=flags.tls_server_name or ("" if flags.server else text(entry.get("tls-server-name"))),
-        proxy_url=flags.proxy_url or text(entry.get("proxy-url")),
+        entry = {**entry, "tls-server-name": ""}
+    cluster = Cluster(
+        **_texts(Cluster, entry, flags),
+        name=name,
+        insecure_skip_tls_verify=entry.get("insecure-skip-tls-verify") in _TRUE,
         disable_compression=flags.disable_compression or entry.get("disable-compression") in _TRUE,
         exec_config=_exec_extension(entry),
     )
@@ -292,20 +296,10 @@ def _without_userinfo(server: str) -> str:
 
 
 def _user(name: str, entry: Entry, flags: Flags) -> tuple[User, Impersonation]:
-    user = User(
-        name=name,
-        # A token file in the kubeconfig outlives --token, and then wins over it: so it is in kubectl.
-        token=flags.token or text(entry.get("token")),
-        token_file=text(entry.get("tokenFile")),
-        client_certificate=flags.client_certificate or text(entry.get("client-certificate")),
-        client_certificate_data=text(entry.get("client-certificate-data")),
-        client_key=flags.client_key or text(entry.get("client-key")),
-        client_key_data=text(entry.get("client-key-data")),
-        username=flags.username or text(entry.get("username")),
-        password=flags.password or text(entry.get("password")),
-        exec=entry.get("exec"),
-        auth_provider=entry.get("auth-provider"),
-    )
+    # A token file in the kubeconfig outlives --token, and then wins over it: so it is in kubectl.
+    entry = {**entry, "token-file": entry.get("tokenFile")}
+    texts = _texts(User, entry, flags)
+    user = User(**texts, name=name, exec=entry.get("exec"), auth_provider=entry.get("auth-provider"))
     impersonation = Impersonation(
         user=flags.as_user or text(entry.get("as")),
         uid=flags.as_uid or text(entry.get("as-uid")),

@@ -69,15 +69,13 @@ def text(value: object) -> str:
 
 
 def _merge(files: list[Kubeconfig]) -> Kubeconfig:
-    contexts: dict[str, Entry] = {}
-    clusters: dict[str, Entry] = {}
-    users: dict[str, Entry] = {}
-    for file in reversed(files):
-        contexts.update(file.contexts)
-        clusters.update(file.clusters)
-        users.update(file.users)
-    current = next((file.current_context for file in files if file.current_context), "")
-    return Kubeconfig(current, contexts, clusters, users)
+    lowest_first = files[::-1]
+    return Kubeconfig(
+        current_context=next((file.current_context for file in files if file.current_context), ""),
+        contexts={name: entry for file in lowest_first for name, entry in file.contexts.items()},
+        clusters={name: entry for file in lowest_first for name, entry in file.clusters.items()},
+        users={name: entry for file in lowest_first for name, entry in file.users.items()},
+    )
 
 
 def _read(path: str) -> Kubeconfig:
