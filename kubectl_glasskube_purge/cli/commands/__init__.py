@@ -1,4 +1,4 @@
-"""The table of commands. Each is a module of this package, whose `run` gets its line and returns the exit code.
+"""The table of commands. Each is a module of this package: its `run` takes a line and returns the exit code.
 
 What their options are stands in `options`; how a flow is run, followed and ended, in
 `running`, `screen` and `signals`. A command's module is imported once it is known
@@ -11,33 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kubectl_glasskube_purge.cli.options import (
-    BACKUP,
-    CLIENT,
-    COMMON,
-    DECIDING,
-    DRY_RUN,
-    GLASSKUBE_VERSION,
-    KUBECTL,
-    NAMESPACE,
-    NO_BACKUP,
-    RELEASE,
-    REMOVE,
-    REPORT,
-    ROLLBACK,
-    SIDECAR_IMAGE,
-    SOURCES,
-    TIMEOUT,
-    WAIT_IDLE,
-    YES,
-    Completes,
-    Option,
-    Options,
-    dry_run,
-    output,
-    switch,
-    text,
-)
+from kubectl_glasskube_purge.cli import options
+from kubectl_glasskube_purge.cli.options import Completes, Option, Options, switch, text
 
 Sections = tuple[tuple[str, Options], ...]
 """Headings and what stands under them."""
@@ -78,9 +53,10 @@ class Command:
         }
 
 
-def _sections(*own: tuple[str, Options], output: Options = (), namespace: Option[str] = NAMESPACE) -> Sections:
+def _sections(*own: tuple[str, Options], output: Options = (), namespace: Option[str] = options.NAMESPACE) -> Sections:
     """A command's own sections, and those that all have."""
-    return (*own, ("Output", (*output, *COMMON)), ("Connection, as in kubectl", (*KUBECTL, namespace)))
+    connection = ("Connection, as in kubectl", (*options.KUBECTL, namespace))
+    return (*own, ("Output", (*output, *options.COMMON)), connection)
 
 
 PURGE = Command(
@@ -89,18 +65,18 @@ PURGE = Command(
     "Removes Glasskube from a Kubernetes cluster: completely, in the right order,"
     " nothing else. Shows what will go and asks; deletes, waits, and looks again.",
     _sections(
-        ("What happens", (dry_run("delete"), YES, WAIT_IDLE, TIMEOUT)),
+        ("What happens", (options.dry_run("delete"), options.YES, options.WAIT_IDLE, options.TIMEOUT)),
         (
             "What goes, and what stays",
             (
-                *DECIDING,
+                *options.DECIDING,
                 switch("--ignore-gitops", "Go on where Argo CD, Flux or Helm would put it back."),
                 switch("--ignore-busy", "Cut off work under way."),
             ),
         ),
-        ("The way back", (BACKUP, NO_BACKUP, ROLLBACK)),
-        ("What was installed", (GLASSKUBE_VERSION, *SOURCES)),
-        output=(output("human", "wide", "json", "yaml", "jsonl", "name"), REPORT),
+        ("The way back", (options.BACKUP, options.NO_BACKUP, options.ROLLBACK)),
+        ("What was installed", (options.GLASSKUBE_VERSION, *options.SOURCES)),
+        output=(options.output("human", "wide", "json", "yaml", "jsonl", "name"), options.REPORT),
     ),
     examples=(
         ("See what would go", "kubectl glasskube purge --dry-run"),
@@ -117,8 +93,8 @@ VERIFY = Command(
     "Says what of Glasskube, and of a Flux that it left, is in the cluster. Changes"
     " nothing. Exit code 0 where there is nothing, 5 where there is something.",
     _sections(
-        ("What was installed", (GLASSKUBE_VERSION,)),
-        output=(output("human", "wide", "json", "yaml", "name"),),
+        ("What was installed", (options.GLASSKUBE_VERSION,)),
+        output=(options.output("human", "wide", "json", "yaml", "name"),),
     ),
     examples=(("Is it gone?", "kubectl glasskube purge verify"),),
 )
@@ -128,8 +104,8 @@ EXPLAIN = Command(
     "Why the purge would delete or keep an object",
     "Says whether the purge, with these options, would delete an object, and why. Changes nothing.",
     _sections(
-        ("What goes, and what stays", DECIDING),
-        output=(output("human", "json", "yaml"),),
+        ("What goes, and what stays", options.DECIDING),
+        output=(options.output("human", "json", "yaml"),),
         namespace=text("--namespace", "Where the object is.", "NAME", short="-n"),
     ),
     examples=(
@@ -147,7 +123,7 @@ RESTORE = Command(
     "Brings back what a purge removed: from the files it wrote, oldest first, or from a release. Shows what"
     " will be put back and asks; applies, and waits until it works.",
     _sections(
-        ("What happens", (DRY_RUN, YES, TIMEOUT)),
+        ("What happens", (options.DRY_RUN, options.YES, options.TIMEOUT)),
         (
             "What comes back",
             (
@@ -160,11 +136,11 @@ RESTORE = Command(
                     repeated=True,
                 ),
                 switch("--overwrite", "Also what exists already."),
-                SIDECAR_IMAGE,
+                options.SIDECAR_IMAGE,
             ),
         ),
-        ("Without a backup", (RELEASE, *SOURCES)),
-        output=(output("human", "wide", "json", "yaml", "jsonl"),),
+        ("Without a backup", (options.RELEASE, *options.SOURCES)),
+        output=(options.output("human", "wide", "json", "yaml", "jsonl"),),
     ),
     examples=(
         ("From the file that the purge named", "kubectl glasskube purge restore prod-20261123T091142Z.yaml"),
@@ -181,8 +157,8 @@ LABEL = Command(
     "Puts app.kubernetes.io/part-of=glasskube, /component and /version on everything that is Glasskube's, so that"
     " kubectl get -l shows the install. Labels of others stay as they are; what is shared with others gets none.",
     _sections(
-        ("What happens", (dry_run("label"), YES, REMOVE)),
-        output=(output("human", "wide", "json", "yaml", "jsonl"),),
+        ("What happens", (options.dry_run("label"), options.YES, options.REMOVE)),
+        output=(options.output("human", "wide", "json", "yaml", "jsonl"),),
     ),
     examples=(
         ("Label everything", "kubectl glasskube purge label"),
@@ -190,25 +166,20 @@ LABEL = Command(
     ),
 )
 
-VERSION_COMMAND = Command(
+VERSION = Command(
     "version",
     "The plugin's version, and that of the cluster's Glasskube",
     "Says the plugin's version, and which Glasskube is in the cluster.",
-    _sections(output=(CLIENT, output("human", "json", "yaml"))),
+    _sections(output=(options.CLIENT, options.output("human", "json", "yaml"))),
     examples=(("Without a cluster, for a script", "kubectl glasskube purge version --client -o json"),),
 )
 
-REPORT_COMMAND = Command(
+REPORT = Command(
     "report",
     "Draw the page of a report",
     "Draws the page of a report that -o json printed: to stdout, or into the file that --report names.",
-    _sections(output=(REPORT,)),
-    examples=(
-        (
-            "From a report of last week",
-            "kubectl glasskube purge report purge.json --report purge.html",
-        ),
-    ),
+    _sections(output=(options.REPORT,)),
+    examples=(("From a report of last week", "kubectl glasskube purge report purge.json --report purge.html"),),
     argument="FILE.json",
     least=1,
     most=1,
@@ -236,10 +207,7 @@ COMPLETION = Command(
         ("In ~/.bashrc", "source <(kubectl glasskube purge completion bash)"),
         ("In ~/.zshrc", "source <(kubectl glasskube purge completion zsh)"),
         ("In ~/.config/fish/config.fish", "kubectl glasskube purge completion fish | source"),
-        (
-            "In $PROFILE",
-            "kubectl glasskube purge completion powershell | Out-String | Invoke-Expression",
-        ),
+        ("In $PROFILE", "kubectl glasskube purge completion powershell | Out-String | Invoke-Expression"),
     ),
     argument="SHELL",
     least=1,
@@ -249,6 +217,6 @@ COMPLETION = Command(
 
 COMMANDS: Mapping[str, Command] = {
     command.name: command
-    for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, REPORT_COMMAND, COMPLETION, INSTALL_ALIAS, VERSION_COMMAND)
+    for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, REPORT, COMPLETION, INSTALL_ALIAS, VERSION)
 }
 """By name; the purge's is `""`."""
