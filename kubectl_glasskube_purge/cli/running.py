@@ -19,7 +19,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
-from kubectl_glasskube_purge.flows import run as session
+from kubectl_glasskube_purge.flows.run import new_record
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.transport import exec_plugin, request_log
 from kubectl_glasskube_purge.purge.model.record import Record
@@ -58,7 +58,7 @@ def run(work: Work, show: Show) -> int:
         page.check_writable(show.page)
     log_requests(show.verbosity)
     exec_plugin.around = live.paused
-    record = session.new_record()
+    record = new_record()
     started = time.monotonic()
     with Signals(last=live.restore) as signals:
         screen = TerminalScreen(show.output, dry_run=show.dry_run, plain=show.plain, signals=signals)

@@ -1,7 +1,7 @@
 """Ctrl-C, SIGTERM and a terminal that went away, while a flow runs.
 
 The first signal is a wish to stop: the flow's task is cancelled, unless the
-execution has taken the signals over to end in order (`session.stoppable`). Whoever
+execution has taken the signals over to end in order (`run.stoppable`). Whoever
 asks again is not made to wait: the next one cancels whatever is left to do, and
 the one after that ends the process. The exit code is the shell's, 128 and the
 signal's number.

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural
-from kubectl_glasskube_purge.purge.look.survey import survey
-from kubectl_glasskube_purge.purge.model.events import Event, Interrupted
+from kubectl_glasskube_purge.purge.model.events import Interrupted
+from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import changes
-from kubectl_glasskube_purge.undo import labels as labelling
+from kubectl_glasskube_purge.undo.labels import execute, plan, removal
 
-from .run import NOBODY_TO_ASK, Screen, connected, refused, stoppable
+from .run import Journey, Screen, agreed, connected, execution, surveyed
 
 
 @dataclass(frozen=True)
@@ -32,36 +32,32 @@ async def label(request: LabelRequest, screen: Screen, record: Record) -> None:
     """Labels, or takes the labels off. Everything it finds out is in `record`. Raises `KubeError`."""
     record.kind = "LabelReport"
     async with connected(request.flags, record) as client:
-        record.survey = found = await survey(client)
-        decided = record.plan = labelling.removal(found) if request.remove else labelling.plan(found)
-        words = changes.UNLABEL if request.remove else changes.LABEL
-        screen.preview_changes(client.connection.target, decided, words)
+        journey = Journey(client, request, screen, record)
+        found = await surveyed(client, record)
+        decided = record.plan = removal(found) if request.remove else plan(found)
+        screen.preview_changes(client.connection.target, decided, changes.UNLABEL if request.remove else changes.LABEL)
         if not decided.stages[0].actions:
             record.outcome = "nothing-to-do"
-            return
-        if not request.dry_run and not request.yes:
-            answer = screen.ask(f"Change the labels in {record.context or record.server}?")
-            if answer is None:
-                return refused(record, NOBODY_TO_ASK)
-            if not answer:
-                record.outcome = "declined"
-                return
-        if request.dry_run and not request.dry_run_on_server:
+        elif request.dry_run and not request.dry_run_on_server:
             record.outcome = "dry-run"
-            return
-        with screen.progress(decided, "apply") as show, stoppable(record) as stop:
+        elif (
+            request.dry_run
+            or request.yes
+            or agreed(journey, f"Change the labels in {record.context or record.server}?")
+        ):
+            await _carry_out(journey, decided)
 
-            def emit(event: Event) -> None:
-                record.take(event)
-                show(event)
 
-            try:
-                failed = await labelling.execute(client, decided, emit=emit, stop=stop, dry_run=request.dry_run)
-            except Interrupted as stopped:
-                return record.end(stopped)
-        if failed:
-            message = f"{plural(len(failed), 'object')} couldn't be labelled: {displayed(failed)}"
-            hint = "Each has its reason above. Run this again once it is mended."
-            record.outcome, record.error = "incomplete", Problem("not-labelled", message, hint)
-        else:
-            record.outcome = "dry-run" if request.dry_run else "done"
+async def _carry_out(journey: Journey[LabelRequest], decided: Plan) -> None:
+    record, dry_run = journey.record, journey.request.dry_run
+    with execution(journey, decided, "apply") as (emit, stop):
+        try:
+            failed = await execute(journey.client, decided, emit=emit, stop=stop, dry_run=dry_run)
+        except Interrupted as stopped:
+            return record.end(stopped)
+    if failed:
+        message = f"{plural(len(failed), 'object')} couldn't be labelled: {displayed(failed)}"
+        hint = "Each has its reason above. Run this again once it is mended."
+        record.outcome, record.error = "incomplete", Problem("not-labelled", message, hint)
+    else:
+        record.outcome = "dry-run" if dry_run else "done"

@@ -39,7 +39,7 @@ from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.judge.kept import stayed_after_all
 from kubectl_glasskube_purge.purge.judge.plan import plan
-from kubectl_glasskube_purge.purge.judge.verify import explained, verify
+from kubectl_glasskube_purge.purge.judge.verify import verify
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import (
     FORCE_AFTER,
@@ -50,15 +50,15 @@ from kubectl_glasskube_purge.purge.model.events import (
     ObjectDone,
     Stopped,
 )
-from kubectl_glasskube_purge.purge.model.plan import BUSY, STAGES, Options, Plan
+from kubectl_glasskube_purge.purge.model.plan import BUSY, Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
-from kubectl_glasskube_purge.purge.model.survey import Survey, Version
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report import names
-from kubectl_glasskube_purge.undo import backup as backing_up
+from kubectl_glasskube_purge.undo import backup
 from kubectl_glasskube_purge.undo.text import Backup
 
-from . import restore as flow_undo
-from .run import NOBODY_TO_ASK, Screen, connected, new_record, refused, stoppable
+from .rollback import may_roll_back, roll_back
+from .run import Journey, Screen, agreed, connected, execution, refused, surveyed
 
 
 @dataclass(frozen=True)
@@ -88,53 +88,58 @@ async def purge(request: Request, screen: Screen, record: Record) -> None:
     """The purge, from the first look to the last. Everything it finds out is in `record`, also where it raises.
 
     Raises `KubeError`, `ManifestError`'s tree, `UndoError` where there can be no
-    backup, and `Stopped`.
+    backup, and `Claimed` where another purge is at work.
     """
     if request.backup not in ("", STDOUT):
-        backing_up.check(Path(request.backup))
+        backup.check(Path(request.backup))
     async with connected(request.flags, record) as client:
+        journey = Journey(client, request, screen, record)
         with anyio.move_on_after(request.limits.total) as limit:
-            prepared = await _prepare(client, request, screen, record, limit)
+            ready = await _prepare(journey, limit)
         if limit.cancelled_caught:
             return _too_late(record, request.limits)
-        if prepared is None:
+        if ready is None:
             return
-        found, decided, file = prepared
-        async with claimed(client, found.namespace, screen.note):
+        async with claimed(client, ready.survey.namespace, screen.note):
             with anyio.CancelScope(deadline=limit.deadline) as rest:
-                taken = await _back_up(client, screen, record, found, decided, file)
+                taken = await _back_up(journey, ready)
             if rest.cancelled_caught:
                 return _too_late(record, request.limits)
             left = None if request.limits.total is None else limit.deadline - anyio.current_time()
-            request = replace(request, limits=replace(request.limits, left=left))
-            await _execute_or_fail(client, request, screen, record, found, decided)
-            if taken is not None and _may_roll_back(request, screen, record):
-                await _roll_back(client, screen, record, taken)
+            await _execute_or_fail(journey, ready, replace(request.limits, left=left))
+            wanted = request.rollback or not request.yes
+            if taken is not None and wanted and may_roll_back(journey, ask=not request.rollback):
+                await roll_back(journey, taken)
 
 
-async def _prepare(
-    client: Client, request: Request, screen: Screen, record: Record, limit: anyio.CancelScope
-) -> tuple[Survey, Plan, str] | None:
-    """All that comes before the first change: what is to be done, and where the backup goes; None where nothing is.
+@dataclass(frozen=True)
+class _Ready:
+    """What is to be done, from which look at the cluster, and where the backup goes."""
+
+    survey: Survey
+    plan: Plan
+    backup_file: str
+    """`""` where none is wanted."""
+
+
+async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Ready | None:
+    """All that comes before the first change; None where nothing is to be done, which the record then says.
 
     The time that somebody takes to answer the question doesn't count against `limit`.
     """
-    found, decided = await _when_idle(client, request, screen, record)
+    client, request, screen, record = journey.client, journey.request, journey.screen, journey.record
+    found, decided = await _when_idle(journey)
     record.plan = decided
     if decided.empty:
-        record.outcome = "nothing-to-do"
-        if found.unreadable and (lacking := await _missing_rights(client, request, found, decided)):
-            refused(record, *lacking)
-        elif found.unreadable:
-            record.verification = verify(found, decided)
-            record.outcome, record.error = "incomplete", _left(record.verification)
+        await _nothing_to_do(journey, found, decided)
         return None
     manifest = await _manifest(request, found, decided, record)
-    decided = record.plan = plan(found, request.options, manifest.refs if manifest else ())
+    refs = manifest.refs if manifest else ()
+    decided = record.plan = plan(found, request.options, refs)
     target = client.connection.target
     file = _backup_file(request, record)
     screen.preview(target, found, decided, record.manifest_source, file)
-    refusals = [*_after_waiting(decided.refusals, request), *await _missing_rights(client, request, found, decided)]
+    refusals = [*_after_waiting(decided.refusals, request), *await _missing_rights(journey, found, decided)]
     if refusals:
         refused(record, *refusals)
         return None
@@ -145,23 +150,30 @@ async def _prepare(
         return None
     if not request.yes:
         asked = anyio.current_time()
-        answer = screen.ask(f"Purge Glasskube from {target.context or target.server}?")
+        yes = agreed(journey, f"Purge Glasskube from {target.context or target.server}?")
         limit.deadline += anyio.current_time() - asked
-        if answer is None:
-            refused(record, NOBODY_TO_ASK)
-            return None
-        if not answer:
-            record.outcome = "declined"
+        if not yes:
             return None
         # Minutes may have passed: what is carried out is decided from a fresh look.
-        found = await _survey(client, request, record)
-        again = plan(found, request.options, manifest.refs if manifest else ())
+        found = await surveyed(client, record, request.version)
+        again = plan(found, request.options, refs)
         more = set(again.going) - set(decided.going)
         if again.refusals or more:
             refused(record, *(again.refusals or [_changed(more)]))
             return None
         decided = record.plan = again
-    return found, decided, file
+    return _Ready(found, decided, file)
+
+
+async def _nothing_to_do(journey: Journey[Request], found: Survey, decided: Plan) -> None:
+    """An empty plan, which may only mean that something couldn't be read."""
+    record = journey.record
+    record.outcome = "nothing-to-do"
+    if found.unreadable and (lacking := await _missing_rights(journey, found, decided)):
+        refused(record, *lacking)
+    elif found.unreadable:
+        record.verification = verify(found, decided)
+        record.outcome, record.error = "incomplete", _left(record.verification)
 
 
 def _answer(answer: Answer) -> Problem:
@@ -181,13 +193,14 @@ def _too_late(record: Record, limits: Limits) -> None:
     )
 
 
-async def _when_idle(client: Client, request: Request, screen: Screen, record: Record) -> tuple[Survey, Plan]:
+async def _when_idle(journey: Journey[Request]) -> tuple[Survey, Plan]:
     """Looks, and again every few seconds as long as work is under way and `--wait-idle` has patience."""
+    request, screen = journey.request, journey.screen
     clock = asyncio.get_running_loop().time
     until = clock() + request.wait_idle
     said: tuple[str, ...] = ()
     while True:
-        found = await _survey(client, request, record)
+        found = await surveyed(journey.client, journey.record, request.version)
         decided = plan(found, request.options)
         reasons = tuple(reason for refusal in decided.refusals if refusal.code == BUSY for reason in refusal.details)
         if not reasons and said:
@@ -214,7 +227,8 @@ def _after_waiting(refusals: Iterable[Problem], request: Request) -> list[Proble
     ]
 
 
-async def _missing_rights(client: Client, request: Request, found: Survey, decided: Plan) -> list[Problem]:
+async def _missing_rights(journey: Journey[Request], found: Survey, decided: Plan) -> list[Problem]:
+    client, request = journey.client, journey.request
     # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
     seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
     forcing = request.options.force_finalizers
@@ -239,20 +253,6 @@ async def _missing_rights(client: Client, request: Request, found: Survey, decid
     ]
 
 
-async def look(request: Request, record: Record) -> None:
-    """`verify`: what of Glasskube is in the cluster. Changes nothing. Raises `KubeError`."""
-    async with connected(request.flags, record) as client:
-        found = await _survey(client, request, record)
-        record.verification = explained(verify(found), plan(found, request.options))
-        record.outcome = "clean" if record.verification.clean else "incomplete"
-
-
-async def detect(request: Request, record: Record) -> None:
-    """`version`: which Glasskube is in the cluster. Changes nothing. Raises `KubeError`."""
-    async with connected(request.flags, record) as client:
-        await _survey(client, request, record)
-
-
 STDOUT = "-"
 """In place of a backup's file."""
 
@@ -266,26 +266,25 @@ def _backup_file(request: Request, record: Record) -> str:
     from platformdirs import user_state_path
 
     folder = user_state_path("kubectl-glasskube-purge", appauthor=False)
-    return str(backing_up.free_path(folder, names.file_name(record.context, record.started, ".yaml")))
+    return str(backup.free_path(folder, names.file_name(record.context, record.started, ".yaml")))
 
 
-async def _back_up(
-    client: Client, screen: Screen, record: Record, found: Survey, decided: Plan, file: str
-) -> Backup | None:
+async def _back_up(journey: Journey[Request], ready: _Ready) -> Backup | None:
     """Writes down everything that the plan takes along, and only then returns. Raises `UndoError`, `KubeError`."""
-    record.backups = list(backing_up.remembered(found))
+    client, record, file = journey.client, journey.record, ready.backup_file
+    record.backups = list(backup.remembered(ready.survey))
     if not file:
         return None
-    taken = await backing_up.take(client, found, decided, record.started)
+    taken = await backup.take(client, ready.survey, ready.plan, record.started)
     if not taken.contents.restored:
         return taken  # nothing that wouldn't come back by itself
     if file == STDOUT:
-        screen.write(backing_up.proven(taken))
+        journey.screen.write(backup.proven(taken))
         return taken
-    backing_up.save(Path(file), taken)
+    backup.save(Path(file), taken)
     record.backups.append(file)
     try:
-        await backing_up.remember(client, found, record.backups)
+        await backup.remember(client, ready.survey, record.backups)
     except (NotFound, Conflict, Forbidden, Refused) as error:
         message = f"a second run won't know of the backup {file}: {error.message}"
         record.warnings.append(Problem("backup-not-remembered", message))
@@ -298,19 +297,6 @@ def _changed(more: Collection[Ref]) -> Problem:
         f"the cluster changed since the preview: {len(more)} objects more would be deleted",
         "Run this again and look at the new preview.",
     )
-
-
-async def _survey(client: Client, request: Request, record: Record) -> Survey:
-    found = await survey(client)
-    if request.version:
-        found = with_version(found, request.version)
-    record.survey = found
-    return found
-
-
-def with_version(found: Survey, version: str) -> Survey:
-    """A survey whose version the user told."""
-    return replace(found, version=Version(version, "--glasskube-version"))
 
 
 async def _manifest(request: Request, found: Survey, decided: Plan, record: Record) -> Resolved | None:
@@ -327,69 +313,31 @@ async def _manifest(request: Request, found: Survey, decided: Plan, record: Reco
     return resolved
 
 
-async def _execute_or_fail(
-    client: Client, request: Request, screen: Screen, record: Record, found: Survey, decided: Plan
-) -> None:
+async def _execute_or_fail(journey: Journey[Request], ready: _Ready, limits: Limits) -> None:
     """Executes; an error of a cluster that can still be asked ends up in the record, and a rollback may follow."""
     try:
-        await _execute(client, request, screen, record, found, decided)
+        await _execute(journey, ready, limits)
     except KubeError as error:
-        await _see_what_is_left(client, record, decided)
+        await _see_what_is_left(journey, ready.plan)
         if isinstance(error, (Unauthorized, Unreachable)):
             raise
-        record.end(error)
+        journey.record.end(error)
 
 
-def _may_roll_back(request: Request, screen: Screen, record: Record) -> bool:
-    """Whether a purge ended too early to be worth going on with, and the user wants it undone."""
-    begun = record.stage_moments.keys()
-    too_late = "controllers" in record.stages_over or begun & _AFTER_CONTROLLERS
-    if record.outcome not in ("incomplete", "failed") or not begun or too_late:
-        return False
-    if request.rollback or request.yes:
-        return request.rollback
-    assert record.error is not None
-    screen.note(f"It failed: {record.error.message}")
-    return bool(screen.ask("Put back what was deleted so far?"))
-
-
-_AFTER_CONTROLLERS = frozenset(STAGES[STAGES.index("controllers") + 1 :])
-
-
-async def _roll_back(client: Client, screen: Screen, record: Record, taken: Backup) -> None:
-    """Undoes a purge that failed, with what it and interrupted ones before it have written down."""
-    assert record.plan is not None
-    earlier = flow_undo.readable(record.backups[:-1])
-    changed = {
-        action.ref
-        for stage in record.plan.stages
-        for action in stage.actions
-        if action.verb not in ("delete", "keep") and record.done(action)
-    }
-    back = record.rollback = new_record()
-    try:
-        if await flow_undo.roll_back(client, [*earlier, taken], changed, screen, back):
-            record.outcome, record.verification = "rolled-back", None
-    except KubeError as error:
-        back.end(error)
-
-
-async def _execute(
-    client: Client, request: Request, screen: Screen, record: Record, found: Survey, decided: Plan
-) -> None:
+async def _execute(journey: Journey[Request], ready: _Ready, limits: Limits) -> None:
+    client, record, decided = journey.client, journey.record, ready.plan
     stopped: Stopped | None = None
     stayed: dict[Ref, str] = {}
-    with screen.progress(decided) as show, stoppable(record) as stop:
+    with execution(journey, decided) as (take, stop):
 
         def emit(event: Event) -> None:
             if isinstance(event, ObjectDone) and event.outcome == "kept":
                 stayed[event.ref] = event.message
-            record.take(event)
-            show(event)
+            take(event)
 
         try:
-            force = FORCE_AFTER if request.options.force_finalizers else None
-            await execute(client, decided, found, emit=emit, limits=replace(request.limits, force=force), stop=stop)
+            limits = replace(limits, force=FORCE_AFTER if journey.request.options.force_finalizers else None)
+            await execute(client, decided, ready.survey, emit=emit, limits=limits, stop=stop)
         except Stopped as error:
             stopped = error
     if isinstance(stopped, Interrupted):
@@ -399,7 +347,7 @@ async def _execute(
         # By consent. What the guard spared was to go, and is listed as left.
         decided = record.plan = stayed_after_all(decided, stayed)
     if stopped is not None:
-        await _see_what_is_left(client, record, decided)
+        await _see_what_is_left(journey, decided)
         return record.end(stopped)
     after = await survey(client, also=frozenset(decided.going))
     record.verification = verify(after, decided)
@@ -417,15 +365,16 @@ async def _leave_no_notes(client: Client, after: Survey) -> None:
         if namespace is not None and not namespace.terminating:
             # Whoever may write it and not take it off, or finds the namespace gone, has lost nothing.
             with contextlib.suppress(Forbidden, Refused, NotFound, Conflict):
-                await backing_up.forget(client, namespace)
+                await backup.forget(client, namespace)
 
 
-async def _see_what_is_left(client: Client, record: Record, decided: Plan) -> None:
+async def _see_what_is_left(journey: Journey[Request], decided: Plan) -> None:
     """Looks at what a run leaves that ended early, if that can be done soon: it is over, and nobody waits for long."""
+    client = journey.client
     client.hurry.clear()
     client.retry_seconds = min(client.retry_seconds, _LAST_LOOK / 2)
     with anyio.move_on_after(_LAST_LOOK), contextlib.suppress(KubeError):
-        record.verification = verify(await survey(client, also=frozenset(decided.going)), decided)
+        journey.record.verification = verify(await survey(client, also=frozenset(decided.going)), decided)
 
 
 _LAST_LOOK = 20.0

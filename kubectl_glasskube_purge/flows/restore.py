@@ -11,27 +11,36 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
 from kubectl_glasskube_purge.glasskube.release import Sources, resolve
 from kubectl_glasskube_purge.kube import errors
-from kubectl_glasskube_purge.kube.client import RETRY_SECONDS, Client
+from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.act.claim import claimed
-from kubectl_glasskube_purge.purge.model.events import Event, Limits, Stopped
+from kubectl_glasskube_purge.purge.model.events import Limits, Stopped
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.report import changes
-from kubectl_glasskube_purge.undo import apply, backup, text
-from kubectl_glasskube_purge.undo import restore as planning
+from kubectl_glasskube_purge.undo import backup, text
+from kubectl_glasskube_purge.undo.apply import execute
 from kubectl_glasskube_purge.undo.errors import BackupUnreadable
-from kubectl_glasskube_purge.undo.restore import Options, Restore
-from kubectl_glasskube_purge.undo.selection import FLUX, GLASSKUBE, Contents, Entry
+from kubectl_glasskube_purge.undo.restore import (
+    SIDECAR_WARNING,
+    Options,
+    Restore,
+    from_release,
+    look,
+    merged,
+    plan,
+)
+from kubectl_glasskube_purge.undo.selection import FLUX, GLASSKUBE, Contents
 
-from .run import NOBODY_TO_ASK, Screen, connected, refused, stoppable
+from .run import Journey, Screen, agreed, connected, execution
 
 STDIN = "-"
 """In place of a file."""
@@ -57,18 +66,19 @@ class RestoreRequest:
 async def restore(request: RestoreRequest, screen: Screen, record: Record) -> None:
     """Puts back what files or a release's manifest say. Everything it finds out is in `record`.
 
-    Raises `KubeError`, `UndoError`, and `ManifestError`'s and `ReleaseError`'s trees.
+    Raises `KubeError`, `UndoError`, `Claimed` where a purge is at work, and
+    `ManifestError`'s and `ReleaseError`'s trees.
     """
     record.kind = "RestoreReport"
     backups = [read(file) for file in request.files]
     record.backups = [file for file in request.files if file != STDIN]
     async with connected(request.flags, record) as client:
+        journey = Journey(client, request, screen, record)
         clock = asyncio.get_running_loop().time
         began = clock()
         if request.release:
-            backups = [await _release(client, request, record)]
-        entries = planning.merged(backups, request.options)
-        decided = await _decide(client, entries, request, record)
+            backups = [await _release(journey)]
+        decided = await _decide(journey, backups, request.options)
         record.warnings += _from_elsewhere(backups, record)
         screen.preview_changes(client.connection.target, decided.plan, changes.RESTORE, _named(request, backups))
         if request.dry_run:
@@ -77,47 +87,15 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
         if not request.yes and not _nothing_new(decided.plan):
             asked = clock()
             options = _offered(request.options, decided, screen)
-            answer = screen.ask(f"Put this back into {record.context or record.server}?")
+            yes = agreed(journey, f"Put this back into {record.context or record.server}?")
             began += clock() - asked  # whoever answers may take their time
-            if answer is None:
-                return refused(record, NOBODY_TO_ASK)
-            if not answer:
-                record.outcome = "declined"
+            if not yes:
                 return
             # Minutes may have passed: what is carried out is decided from a fresh look.
-            request = replace(request, options=options)
-            entries = planning.merged(backups, options)
-            decided = await _decide(client, entries, request, record)
+            decided = await _decide(journey, backups, options)
         async with _claimed(client, decided, screen):
             left = None if request.limits.total is None else request.limits.total - (clock() - began)
-            await _carry_out(client, decided, replace(request.limits, left=left), screen, record)
-
-
-async def roll_back(
-    client: Client,
-    backups: Sequence[text.Backup],
-    changed: Collection[Ref],
-    screen: Screen,
-    record: Record,
-) -> bool:
-    """Puts back what a purge that failed has deleted, and what it `changed`. Returns whether everything is back.
-
-    `record` is the rollback's own. Raises `KubeError`.
-    """
-    # The purge may have ended in a hurry; putting things back has all the time it takes.
-    client.hurry.clear()
-    client.retry_seconds = RETRY_SECONDS
-    contents = [one.contents for one in backups]
-    # What was changed and not deleted stands in the backup for reference only.
-    changed_too = tuple(entry for one in contents for entry in one.remade if entry.ref in changed)
-    with_changed = [*backups, text.Backup(Contents(restored=changed_too))]
-    options = Options(changed=frozenset(changed))
-    entries = planning.merged(with_changed, options)
-    existing = await planning.look(client, entries)
-    decided = planning.plan(entries, existing, options, reason="deleted by the purge that failed")
-    record.plan = decided.plan
-    await _carry_out(client, decided, Limits(), screen, record)
-    return record.outcome in ("done", "nothing-to-do")
+            await carry_out(journey, decided, replace(request.limits, left=left))
 
 
 # -- where the objects come from
@@ -141,8 +119,9 @@ def readable(files: Iterable[str]) -> list[text.Backup]:
     return found
 
 
-async def _release(client: Client, request: RestoreRequest, record: Record) -> text.Backup:
+async def _release(journey: Journey[RestoreRequest]) -> text.Backup:
     """A release's objects, from its manifest: the operator's, and Flux's where there is none yet."""
+    client, request, record = journey.client, journey.request, journey.record
     only = request.options.only
     resolved = await resolve(request.release, [inventory.AIO], request.sources)
     record.manifest_source = resolved.source
@@ -157,7 +136,7 @@ async def _release(client: Client, request: RestoreRequest, record: Record) -> t
     manifest.check_content(resolved.documents, request.digests(resolved.version or ""), source)
     await client.discover()
     flux_exists = client.discovery.find(*facts.HELM_RELEASE.group_kind) is not None
-    entries = planning.from_release(resolved.documents, only, flux_exists=flux_exists)
+    entries = from_release(resolved.documents, only, flux_exists=flux_exists)
     if flux_exists and FLUX not in only and GLASSKUBE not in only:
         message = (
             "there is a Flux already, so the release's own is left out; --only=flux rebuilds what is missing of it"
@@ -189,12 +168,13 @@ def _from_elsewhere(backups: Sequence[text.Backup], record: Record) -> list[Prob
 # -- deciding and asking
 
 
-async def _decide(client: Client, entries: Sequence[Entry], request: RestoreRequest, record: Record) -> Restore:
-    existing = await planning.look(client, entries)
-    reason = f"in the manifest of {request.release}" if request.release else "in the backup"
-    complete = not request.options.only and not request.release
-    decided = planning.plan(entries, existing, request.options, complete=complete, reason=reason)
-    record.plan = decided.plan
+async def _decide(journey: Journey[RestoreRequest], backups: Sequence[text.Backup], options: Options) -> Restore:
+    release = journey.request.release
+    entries = merged(backups, options)
+    existing = await look(journey.client, entries)
+    reason = f"in the manifest of {release}" if release else "in the backup"
+    decided = plan(entries, existing, options, complete=not options.only and not release, reason=reason)
+    journey.record.plan = decided.plan
     return decided
 
 
@@ -204,7 +184,7 @@ def _nothing_new(plan: Plan) -> bool:
 
 def _offered(options: Options, decided: Restore, screen: Screen) -> Options:
     """Asks whether the sidecar's image may come from where it is now; nothing is changed without a yes."""
-    gone = next((warning for warning in decided.plan.warnings if warning.code == planning.SIDECAR_WARNING), None)
+    gone = next((warning for warning in decided.plan.warnings if warning.code == SIDECAR_WARNING), None)
     if gone is None:
         return options
     address = facts.RBAC_PROXY_IMAGE_MOVED
@@ -223,15 +203,12 @@ async def _claimed(client: Client, decided: Restore, screen: Screen) -> AsyncIte
         yield
 
 
-async def _carry_out(client: Client, decided: Restore, limits: Limits, screen: Screen, record: Record) -> None:
-    with screen.progress(decided.plan, "apply") as show, stoppable(record) as stop:
-
-        def emit(event: Event) -> None:
-            record.take(event)
-            show(event)
-
+async def carry_out(journey: Journey[Any], decided: Restore, limits: Limits) -> None:
+    """Applies what was decided; what became of it is in the journey's record. Raises `KubeError`."""
+    record = journey.record
+    with execution(journey, decided.plan, "apply") as (emit, stop):
         try:
-            unready = await apply.execute(client, decided, emit=emit, limits=limits, stop=stop)
+            unready = await execute(journey.client, decided, emit=emit, limits=limits, stop=stop)
         except Stopped as stopped:
             return record.end(stopped)
     if unready:
@@ -245,7 +222,7 @@ async def _carry_out(client: Client, decided: Restore, limits: Limits, screen: S
         return
     record.outcome = "nothing-to-do" if _nothing_new(decided.plan) else "done"
     if decided.complete:
-        await _forget(client, decided.existing.values())
+        await _forget(journey.client, decided.existing.values())
 
 
 async def _forget(client: Client, existing: Collection[Found]) -> None:

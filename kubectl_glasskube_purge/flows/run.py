@@ -1,4 +1,4 @@
-"""What every flow has to do with: the screen, the connection, the wish to stop, the record's beginning and end."""
+"""What every flow has to do with: the screen, the connection, the question, the wish to stop, the record."""
 
 from __future__ import annotations
 
@@ -6,16 +6,18 @@ import asyncio
 import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags, Target, connect
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import Event
 from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.record import Record
-from kubectl_glasskube_purge.purge.model.survey import Survey
+from kubectl_glasskube_purge.purge.model.survey import Survey, Version
 from kubectl_glasskube_purge.report.changes import Words
 
 
@@ -48,11 +50,49 @@ NOBODY_TO_ASK = Problem(
 )
 
 
+Asked = TypeVar("Asked")
+
+
+@dataclass(frozen=True)
+class Journey(Generic[Asked]):
+    """What a flow has with it from its first survey to its last."""
+
+    client: Client
+    request: Asked
+    screen: Screen
+    record: Record
+
+
 def refused(record: Record, *refusals: Problem) -> None:
     """All reasons at once: whoever mends one wants to know of the others."""
     message = "; ".join(text for refusal in refusals for text in (refusal.message, *refusal.details))
     hint = " ".join(refusal.hint for refusal in refusals)
     record.outcome, record.error = "refused", Problem(refusals[0].code, message, hint)
+
+
+def agreed(journey: Journey[Any], question: str) -> bool:
+    """Asks. Whatever isn't a yes is noted as the end of the run."""
+    answer = journey.screen.ask(question)
+    if answer is None:
+        refused(journey.record, NOBODY_TO_ASK)
+    elif not answer:
+        journey.record.outcome = "declined"
+    return bool(answer)
+
+
+@contextlib.contextmanager
+def execution(
+    journey: Journey[Any], plan: Plan, verb: Verb = "delete"
+) -> Iterator[tuple[Callable[[Event], None], asyncio.Event]]:
+    """While a plan is carried out: where its events go, to the record and the screen, and the wish to stop."""
+    record = journey.record
+    with journey.screen.progress(plan, verb) as show, stoppable(record) as stop:
+
+        def emit(event: Event) -> None:
+            record.take(event)
+            show(event)
+
+        yield emit, stop
 
 
 @contextlib.asynccontextmanager
@@ -64,6 +104,15 @@ async def connected(flags: Flags, record: Record) -> AsyncIterator[Client]:
         client = Client(connection)
         await client.first_contact()
         yield client
+
+
+async def surveyed(client: Client, record: Record, version: str = "") -> Survey:
+    """A survey, noted in the record; its version is the one that the user names, if any. Raises `KubeError`."""
+    found = await survey(client)
+    if version:
+        found = replace(found, version=Version(version, "--glasskube-version"))
+    record.survey = found
+    return found
 
 
 @contextlib.contextmanager

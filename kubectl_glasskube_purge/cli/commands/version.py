@@ -10,7 +10,7 @@ from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.cli import running
 from kubectl_glasskube_purge.cli.arguments import Line
 from kubectl_glasskube_purge.cli.options import CLIENT, OUTPUT, Output
-from kubectl_glasskube_purge.flows import purge as flow
+from kubectl_glasskube_purge.flows.verify import detect
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report.document import as_yaml, error
@@ -22,7 +22,7 @@ def run(line: Line) -> int:
     if line[CLIENT]:
         _write({"clientVersion": __version__}, output)
         return 0
-    request = flow.Request(flags=line.fill(Flags))
+    flags = line.fill(Flags)
 
     def result(record: Record) -> None:
         versions: dict[str, Any] = {"clientVersion": __version__}
@@ -34,7 +34,7 @@ def run(line: Line) -> int:
         _write(versions, output)
 
     show = line.fill(running.Show, result=result)
-    return running.run(lambda screen, record: flow.detect(request, record), show)
+    return running.run(lambda screen, record: detect(flags, record), show)
 
 
 def _write(versions: dict[str, Any], output: Output) -> None:
