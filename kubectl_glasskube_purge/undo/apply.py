@@ -22,6 +22,7 @@ from kubectl_glasskube_purge.kube.wording import displayed, plural
 from kubectl_glasskube_purge.purge.look.compose import controller_of
 from kubectl_glasskube_purge.purge.model.events import (
     Event,
+    Interrupted,
     Limits,
     Notice,
     ObjectDone,
@@ -36,8 +37,9 @@ from kubectl_glasskube_purge.purge.model.plan import Action, Stage
 from kubectl_glasskube_purge.purge.model.record import Leftover
 
 from . import order
-from .restore import Restore, defines, images
-from .waiting import Run, Wait, interrupted
+from .restore import Restore, defines
+from .sidecar import gone_images
+from .wait import Run, Wait
 
 NO_LIMITS = Limits()
 """Each wait has its own end all the same."""
@@ -97,7 +99,7 @@ async def execute(
             await _stage(run, stage)
     except errors.KubeError as error:
         if run.stop.is_set():  # and nothing is tried again that would have been
-            raise interrupted() from error
+            raise Interrupted() from error
         raise
     finally:
         hurrying.cancel()
@@ -324,7 +326,7 @@ async def _pods_reason(run: _Run, namespace: str, deployment: Found | None) -> s
         return "it doesn't exist"
     pods = await run.client.list(resource, namespace=namespace, whole=True)
     controller = controller_of([deployment], pods.items, namespace, deployment.ref.name)
-    gone = images(deployment.body, gone=True)
+    gone = gone_images(deployment.body)
     if gone and f"{facts.RBAC_PROXY_CONTAINER}: " in controller.why and "ImagePull" in controller.why:
         raise Stopped(
             "sidecar-image-gone",

@@ -170,7 +170,7 @@ async def execute(
 
     async def label(action: Action) -> None:
         if stop.is_set():
-            raise Interrupted("interrupted", "stopped on request", "Run this again: it goes on where it stopped.")
+            raise Interrupted()
         outcome: ObjectOutcome = "applied"
         message = ""
         try:

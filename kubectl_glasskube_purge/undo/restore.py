@@ -10,11 +10,9 @@ report are the same; carrying it out is left to `apply`.
 from __future__ import annotations
 
 import asyncio
-import copy
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
-from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.client import Client
@@ -27,7 +25,8 @@ from . import order, selection
 from .content import Document
 from .errors import NothingSelected
 from .selection import Entry
-from .text import Backup, is_gone_image
+from .sidecar import gone_images, moved, with_address
+from .text import Backup
 
 SIDECAR_WARNING = "sidecar-image-gone"
 """Code of the warning that a Deployment needs an image which no registry has any more."""
@@ -77,7 +76,7 @@ def merged(backups: Iterable[Backup], options: Options) -> tuple[Entry, ...]:
             for entry in entries:
                 kept.setdefault(entry.ref, entry)
     chosen = _selected(restored, remade, options.only) if options.only else restored
-    taken = (_with_sidecar(entry, options.sidecar_image) for entry in chosen.values())
+    taken = (replace(one, document=with_address(one.document, options.sidecar_image)) for one in chosen.values())
     return tuple(sorted(taken, key=lambda entry: order.rank(entry.ref)))
 
 
@@ -112,34 +111,6 @@ def defines(entry: Entry) -> tuple[str, str]:
     """The kind that a CRD defines."""
     spec = entry.document.get("spec") or {}
     return str(spec.get("group") or ""), str((spec.get("names") or {}).get("kind") or "")
-
-
-# -- the sidecar whose image is gone
-
-
-def images(document: Mapping[str, Any], *, gone: bool) -> tuple[str, ...]:
-    """The images of a workload's containers; only those that no registry has any more where `gone`."""
-    containers = (((document.get("spec") or {}).get("template") or {}).get("spec") or {}).get("containers") or ()
-    found = (str(container.get("image") or "") for container in containers)
-    return tuple(image for image in found if not gone or is_gone_image(image))
-
-
-def _with_sidecar(entry: Entry, image: str) -> Entry:
-    if not image or not images(entry.document, gone=True):
-        return entry
-    document = copy.deepcopy(entry.document)
-    for container in document["spec"]["template"]["spec"]["containers"]:
-        if is_gone_image(str(container.get("image") or "")):
-            container["image"] = moved(container["image"], image)
-    return replace(entry, document=document)
-
-
-def moved(image: str, address: str) -> str:
-    """An image under a new address: with the old tag, unless the address brings its own."""
-    name = address.rpartition("/")[2]
-    if ":" in name or "@" in name:
-        return address
-    return address + image[len(facts.RBAC_PROXY_IMAGE) :]
 
 
 # -- what is there
@@ -211,14 +182,14 @@ def _why(entry: Entry, found: Found | None, leaving: _Leaving, options: Options,
         return f"{reason}; the purge changed it"
     if options.overwrite:
         return f"{reason}; exists, and is overwritten (--overwrite)"
-    if options.sidecar_image and images(found.body, gone=True):
+    if options.sidecar_image and gone_images(found.body):
         return f"{reason}; exists with an image that is gone (--sidecar-image)"
     return ""
 
 
 def _forced(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Ref]:
     for entry in entries:
-        moved_image = options.sidecar_image and entry.ref in existing and images(existing[entry.ref].body, gone=True)
+        moved_image = options.sidecar_image and entry.ref in existing and gone_images(existing[entry.ref].body)
         if options.overwrite or entry.ref in options.changed or moved_image:
             yield entry.ref
 
@@ -237,7 +208,7 @@ def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: 
     for entry in entries:
         live = existing.get(entry.ref)
         document = live.body if live is not None and live.body and not options.overwrite else entry.document
-        for image in images(document, gone=True):
+        for image in gone_images(document):
             if not options.sidecar_image:
                 yield Warning(
                     SIDECAR_WARNING,

@@ -23,6 +23,7 @@ from . import order
 from .content import Document
 from .errors import BackupUnreadable
 from .selection import Contents, Entry
+from .sidecar import gone_images
 
 _MAGIC = "# glasskube-purge/v1 Backup "
 """Begins the first line; the head as JSON follows. A file without it is read all the same."""
@@ -105,7 +106,7 @@ puts that back, too.
 
 It has Secrets in it, readable for everybody who can read the file.
 What Helm charts and packages consist of isn't applied: the controllers install it anew.""")
-    if any(_has_gone_image(entry.document) for entry in contents.restored):
+    if any(gone_images(entry.document) for entry in contents.restored):
         yield from _comment(f"""\
 The image {facts.RBAC_PROXY_IMAGE} is gone from its registry. It is at {facts.RBAC_PROXY_IMAGE_MOVED} now:
     kubectl glasskube purge restore THIS-FILE --sidecar-image
@@ -114,16 +115,6 @@ image.""")
     yield from _comment("\nNo backup brings back:")
     for lost in head.lost or ("the data in volumes (there were none)",):
         yield from _comment(f"    {lost}")
-
-
-def _has_gone_image(document: Document) -> bool:
-    spec = ((document.get("spec") or {}).get("template") or {}).get("spec") or {}
-    return any(is_gone_image(str(container.get("image"))) for container in spec.get("containers") or ())
-
-
-def is_gone_image(image: str) -> bool:
-    """Whether an image is the operator's sidecar under the address that no registry has any more."""
-    return re.fullmatch(re.escape(facts.RBAC_PROXY_IMAGE) + r"(?:[:@].*)?", image) is not None
 
 
 def _comment(text: str) -> Iterator[str]:

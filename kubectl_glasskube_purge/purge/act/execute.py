@@ -22,6 +22,7 @@ from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.model.events import (
     NO_LIMITS,
     Event,
+    Interrupted,
     Limits,
     NotDeleted,
     Notice,
@@ -38,7 +39,7 @@ from .detach import detach, hand_over_to_helm, stop_operator
 from .finalizers import drop
 from .patience import until_gone
 from .recheck import Spared, recheck
-from .run import OF_ONE_OBJECT, Run, all_of, interrupted, now
+from .run import OF_ONE_OBJECT, Run, all_of, now
 from .watching import follow_all
 
 
@@ -73,7 +74,7 @@ async def execute(
     except errors.KubeError as error:
         # In a hurry a request may fail that would have been tried again.
         if run.stop.is_set():
-            raise interrupted() from error
+            raise Interrupted() from error
         if run.late:
             raise run.too_late(f": {error.message}") from error
         raise

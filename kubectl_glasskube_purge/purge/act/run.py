@@ -133,7 +133,7 @@ class Run:
     def raise_if_stopped(self) -> None:
         """Raises `Interrupted` once the user wishes to stop."""
         if self.stop.is_set():
-            raise interrupted()
+            raise Interrupted()
 
     async def pause(self, seconds: float, *others: asyncio.Future[Any]) -> None:
         """Waits for a change, or for one of `others`, at most `seconds`.
@@ -176,11 +176,6 @@ class Run:
             f"not finished within {self.limits.total:.0f} s{why}",
             f"Run this again, with a longer --timeout: it goes on where it stopped. More: {TROUBLESHOOTING}#timeout",
         )
-
-
-def interrupted() -> Interrupted:
-    """What ends a run on request."""
-    return Interrupted("interrupted", "stopped on request", "Run this again: it goes on where it stopped.")
 
 
 async def all_of(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

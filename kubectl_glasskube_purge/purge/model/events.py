@@ -109,6 +109,9 @@ class Interrupted(Stopped):
 
     ending = "interrupted"
 
+    def __init__(self) -> None:
+        super().__init__("interrupted", "stopped on request", "Run this again: it goes on where it stopped.")
+
 
 NO_LIMITS = Limits()
 """The usual patience, and no limit of the whole run."""

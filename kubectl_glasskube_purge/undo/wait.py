@@ -37,7 +37,7 @@ class Run:
     def check(self) -> None:
         """Raises `Interrupted` or `TimedOut` where it is time to end."""
         if self.stop.is_set():
-            raise interrupted()
+            raise Interrupted()
         left = self.limits.total if self.limits.left is None else self.limits.left
         if left is not None and self.now() - self.started > left:
             raise TimedOut(
@@ -55,11 +55,6 @@ class Run:
         except asyncio.TimeoutError:
             pass  # nobody wished to stop
         self.check()
-
-
-def interrupted() -> Interrupted:
-    """What ends a run on request."""
-    return Interrupted("interrupted", "stopped on request", "Run this again: it goes on where it stopped.")
 
 
 @dataclass
