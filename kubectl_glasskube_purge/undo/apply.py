@@ -18,13 +18,13 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural
 from kubectl_glasskube_purge.purge.look.compose import controller_of
 from kubectl_glasskube_purge.purge.model.events import (
     Event,
     Interrupted,
     Limits,
-    Notice,
     ObjectDone,
     ObjectOutcome,
     StageFinished,
@@ -370,7 +370,7 @@ async def _until_conditions(
             if found is None or _status(found, "Ready") != "True":
                 message = await _own_reason(found)
                 run.unready.append(Leftover(ref, f"isn't Ready: {message}", found.uid if found else ""))
-                run.emit(Notice("not-ready", f"{ref.display} isn't Ready: {message}"))
+                run.emit(Problem("not-ready", f"{ref.display} isn't Ready: {message}"))
 
 
 @dataclass

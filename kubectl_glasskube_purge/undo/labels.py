@@ -25,6 +25,7 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.foreign import MADE_BY_OPERATOR
 from kubectl_glasskube_purge.purge.judge.plan import plan as purge_plan
@@ -37,7 +38,7 @@ from kubectl_glasskube_purge.purge.model.events import (
     StageStarted,
 )
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
-from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Options, Plan, Stage, Warning
+from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Options, Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import LABEL_MANAGER, Survey
 
 LABELLING = "labels"
@@ -143,11 +144,11 @@ def _apply(found: Found, labels: Mapping[str, str], reason: str) -> Action:
     return Action("apply", Found(found.ref, found.uid, found.resource_version, body=document), reason)
 
 
-def _warnings(survey: Survey) -> Iterable[Warning]:
+def _warnings(survey: Survey) -> Iterable[Problem]:
     for unreadable in survey.unreadable:
-        yield Warning("unreadable", f"{unreadable.what} can't be read ({unreadable.why}): nothing of it is labelled")
+        yield Problem("unreadable", f"{unreadable.what} can't be read ({unreadable.why}): nothing of it is labelled")
     if survey.version.alternatives:
-        yield Warning("version-ambiguous", f"no {VERSION_LABEL} is set: the release isn't known for sure")
+        yield Problem("version-ambiguous", f"no {VERSION_LABEL} is set: the release isn't known for sure")
 
 
 async def execute(

@@ -17,9 +17,10 @@ from itertools import groupby
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, JOB, NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Plan, Stage, Warning
+from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Plan, Stage
 
 from . import order, selection
 from .content import Document
@@ -204,13 +205,13 @@ def _apply(entry: Entry, reason: str) -> Action:
     return Action("apply", Found(entry.ref, "", "", body=entry.document), reason)
 
 
-def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Warning]:
+def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Problem]:
     for entry in entries:
         live = existing.get(entry.ref)
         document = live.body if live is not None and live.body and not options.overwrite else entry.document
         for image in gone_images(document):
             if not options.sidecar_image:
-                yield Warning(
+                yield Problem(
                     SIDECAR_WARNING,
                     f"{entry.ref.display} needs {image}, which is gone from its registry; "
                     f"--sidecar-image takes {moved(image, facts.RBAC_PROXY_IMAGE_MOVED)}",
@@ -222,7 +223,7 @@ def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: 
     ]
     if suspended:
         names = plural(len(suspended), "suspended package")
-        yield Warning(
+        yield Problem(
             "package-suspended", f"{names} will be put back suspended: nothing of it is installed until resumed"
         )
 

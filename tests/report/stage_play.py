@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_glasskube_purge.purge.model.events import Notice, ObjectDone, StageFinished, StageStarted, Waiting
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.model.events import ObjectDone, StageFinished, StageStarted, Waiting
 from kubectl_glasskube_purge.purge.model.plan import Stage
 from kubectl_glasskube_purge.report import live
 from kubectl_glasskube_purge.report.progress import Progress
@@ -38,7 +39,7 @@ def main() -> None:
                 why = "keeps finalizer finalizers.fluxcd.io; helm-controller has no ready Pod"
                 progress.take(Waiting(current.name, ref, why, 48.0))
             elif word == "say":
-                progress.take(Notice("code", rest))
+                progress.take(Problem("code", rest))
             elif word == "log":
                 sys.stderr.write(f"{rest}\n")
             elif word == "finish":

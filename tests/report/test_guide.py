@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.report import guide
 
 ROOT = Path(__file__).parents[2]
 SOURCES = sorted((ROOT / "kubectl_glasskube_purge").rglob("*.py"))
-RAISED = ("Stopped", "TimedOut", "NotDeleted", "Interrupted", "Refusal", "Problem")
+RAISED = ("Stopped", "TimedOut", "NotDeleted", "Interrupted", "Problem")
 """Ends of the names of what is made with a code, a message and a hint. A warning has no hint, and no place."""
 
 

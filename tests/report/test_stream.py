@@ -9,7 +9,8 @@ import jsonschema
 import pytest
 
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.model.events import Event, Notice, ObjectDone, StageFinished, StageStarted, Waiting
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone, StageFinished, StageStarted, Waiting
 from kubectl_glasskube_purge.report import document, stream
 from tests.report.plans import cluster, decided, record
 
@@ -20,7 +21,7 @@ HAPPENED = (
     ObjectDone("packages", REF, "", "release-finalizer", "failed", "no", direct=False),
     Waiting("packages", REF, "keeps finalizer x", 48.01234),
     StageFinished("packages", 1.5, False),
-    Notice("webhook-removed-early", "nothing answers it"),
+    Problem("webhook-removed-early", "nothing answers it"),
 )
 
 

@@ -12,10 +12,10 @@ from collections.abc import Iterable
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.ownership import consequences, helm_release_made_by
 from kubectl_glasskube_purge.purge.look import helm_release
 from kubectl_glasskube_purge.purge.look.survey import release_secret
-from kubectl_glasskube_purge.purge.model.events import Notice
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Stage
 
@@ -56,7 +56,7 @@ async def delete_left_of_charts(run: Run, pending: Iterable[Tracked]) -> None:
             message = (
                 f"{found.ref.display} was left by its chart's uninstall; the release's manifest proves whose it is"
             )
-            run.emit(Notice("left-by-chart", message))
+            run.emit(Problem("left-by-chart", message))
 
     await all_of(
         delete(tracked.found)

@@ -15,7 +15,7 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client, Propagation
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.model.events import Notice
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.model.kinds import WEBHOOK
 from kubectl_glasskube_purge.purge.model.plan import Action, Plan
 
@@ -125,7 +125,7 @@ async def _remove_webhook(run: Run, error: errors.WebhookUnreachable | errors.Re
     run.moved()
     what = "refuses what a purge needs" if isinstance(error, errors.Refused) else "is answered by nobody"
     message = f"Glasskube's webhook {what}, so its configuration went first: {error.message}"
-    run.emit(Notice("webhook-removed-early", message))
+    run.emit(Problem("webhook-removed-early", message))
     return True
 
 

@@ -18,6 +18,7 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.model.events import (
     NO_LIMITS,
@@ -25,7 +26,6 @@ from kubectl_glasskube_purge.purge.model.events import (
     Interrupted,
     Limits,
     NotDeleted,
-    Notice,
     StageFinished,
     StageStarted,
 )
@@ -108,7 +108,7 @@ async def _annotate(run: Run, found: Found, key: str, value: str) -> None:
     try:
         await edits.annotate(run.client, found.ref, uid=found.uid, key=key, value=value)
     except (errors.NotFound, errors.Refused, errors.WebhookUnreachable, *OF_ONE_OBJECT) as error:
-        run.emit(Notice("not-recorded", f"{key} couldn't be written on {found.ref.display}: {error.message}"))
+        run.emit(Problem("not-recorded", f"{key} couldn't be written on {found.ref.display}: {error.message}"))
 
 
 async def _carry_out(run: Run, stage: Stage) -> None:

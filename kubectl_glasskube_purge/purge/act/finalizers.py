@@ -10,10 +10,11 @@ from collections.abc import Iterable
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.judge import held
 from kubectl_glasskube_purge.purge.look.held import why_held
-from kubectl_glasskube_purge.purge.model.events import Notice, ObjectDone
+from kubectl_glasskube_purge.purge.model.events import ObjectDone
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 
 from .charts import leave_charts
@@ -52,7 +53,7 @@ async def drop_own(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
         message = (
             f"{finalizer} was dropped from {displayed(found.ref for found, _ in dropped)}: {why}, and it guards nothing"
         )
-        run.emit(Notice("finalizer-dropped", message))
+        run.emit(Problem("finalizer-dropped", message))
 
 
 async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
@@ -66,7 +67,7 @@ async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None
     ]
     dropped = await _drop_each(run, stage, stuck, why)
     for found, finalizer in dropped:
-        run.emit(Notice("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {why}"))
+        run.emit(Problem("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {why}"))
     abandoned = [
         found
         for found, finalizer in dropped

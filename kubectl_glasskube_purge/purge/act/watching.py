@@ -13,9 +13,9 @@ from collections.abc import Collection
 from kubectl_glasskube_purge.kube import errors, watches
 from kubectl_glasskube_purge.kube.client import Listing
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.watches import Change
-from kubectl_glasskube_purge.purge.model.events import Notice
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
 
 from .run import Run, Tracked
@@ -58,7 +58,7 @@ async def _follow(run: Run, kind: tuple[str, str]) -> None:
                 return
             version = again
         except errors.Forbidden as error:
-            run.emit(Notice("watch-forbidden", f"{resource} is listed again and again instead: {error.message}"))
+            run.emit(Problem("watch-forbidden", f"{resource} is listed again and again instead: {error.message}"))
             await _poll(run, resource)
             return
 

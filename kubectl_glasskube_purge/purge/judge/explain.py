@@ -14,9 +14,10 @@ from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, Refusal, Stage
+from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .managers import managed_by
@@ -54,7 +55,7 @@ def explain(survey: Survey, plan: Plan, found: Found) -> Explanation:
     )
 
 
-def _in_full(refusal: Refusal) -> str:
+def _in_full(refusal: Problem) -> str:
     return refusal.message + (f": {some(refusal.details)}" if refusal.details else "")
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, some
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, NAMESPACE, POD
-from kubectl_glasskube_purge.purge.model.plan import BUSY, Plan, Refusal
+from kubectl_glasskube_purge.purge.model.plan import BUSY, Plan
 
 from .busy import busy
 from .case import Case
@@ -15,7 +16,7 @@ from .managers import gitops
 from .protection import keep_annotations
 
 
-def refusals(case: Case, plan: Plan) -> tuple[Refusal, ...]:
+def refusals(case: Case, plan: Plan) -> tuple[Problem, ...]:
     """Every reason not to begin with the stages of a plan."""
     return tuple(refusal for check in CHECKS if (refusal := check(case, plan)) is not None)
 
@@ -31,12 +32,12 @@ _DECISIVE = (
 """Kinds without which nobody can say what a purge would take along, or whether a controller is there to do its part."""
 
 
-def unreadable(case: Case, plan: Plan) -> Refusal | None:
+def unreadable(case: Case, plan: Plan) -> Problem | None:
     """A decisive kind that can't be listed looks like one without objects, and would be taken along unseen."""
     hidden = case.survey.hidden(*_DECISIVE)
     if not hidden:
         return None
-    return Refusal(
+    return Problem(
         "unreadable",
         f"{some(one.what for one in hidden)} can't be read, so what a purge would take along isn't known",
         "Get the right to list them, or mend what serves them, then run this again.",
@@ -44,19 +45,19 @@ def unreadable(case: Case, plan: Plan) -> Refusal | None:
     )
 
 
-def shared_flux(case: Case, plan: Plan) -> Refusal | None:
+def shared_flux(case: Case, plan: Plan) -> Problem | None:
     """Flux was to go, and somebody may need it."""
     if case.options.flux != "delete" or not case.verdict.present:
         return None
     if case.needs_flux:
-        return Refusal(
+        return Problem(
             "flux-needed",
             f"--flux=delete was asked for, but {displayed(case.needs_flux)} stays and needs it",
             "Leave Flux with --flux=keep.",
         )
     if case.verdict.proven or case.options.delete_shared_flux:
         return None
-    return Refusal(
+    return Problem(
         "flux-shared",
         "--flux=delete was asked for, but it isn't proven that Glasskube brought Flux and nobody else uses it",
         "Leave Flux with --flux=keep, or take it from everybody with --flux=delete --delete-shared-flux.",
@@ -64,12 +65,12 @@ def shared_flux(case: Case, plan: Plan) -> Refusal | None:
     )
 
 
-def marked(case: Case, plan: Plan) -> Refusal | None:
+def marked(case: Case, plan: Plan) -> Problem | None:
     """What somebody protected and nothing could keep: Glasskube's own objects, and what goes with them."""
     protected = [(ref, name) for ref, found in plan.going.items() for name in keep_annotations(found)]
     if not protected:
         return None
-    return Refusal(
+    return Problem(
         "protected",
         f"somebody protected {displayed(ref for ref, _ in protected)}",
         f"If it may go, take the annotation off: kubectl annotate {protected[0][0].display} {protected[0][1]}-",
@@ -77,13 +78,13 @@ def marked(case: Case, plan: Plan) -> Refusal | None:
     )
 
 
-def managed(case: Case, plan: Plan) -> Refusal | None:
+def managed(case: Case, plan: Plan) -> Problem | None:
     """What another tool would recreate; what Flux made for a HelmRelease that goes, too, isn't recreated by anybody."""
     deletes = [action.found for action in plan.deletes.values() if action.ref.group_kind not in facts.FLUX_GROUP_KINDS]
     managers = () if case.options.ignore_gitops else gitops(deletes)
     if not managers:
         return None
-    return Refusal(
+    return Problem(
         "gitops",
         "what is deleted here would be put back",
         "Take Glasskube out of what manages it first, or go on with --ignore-gitops.",
@@ -91,12 +92,12 @@ def managed(case: Case, plan: Plan) -> Refusal | None:
     )
 
 
-def under_way(case: Case, plan: Plan) -> Refusal | None:
+def under_way(case: Case, plan: Plan) -> Problem | None:
     """Work that would be cut off."""
     reasons = () if case.options.ignore_busy else busy(case.survey, plan.going)
     if not reasons:
         return None
-    return Refusal(
+    return Problem(
         BUSY,
         "work is under way",
         "Wait for it with --wait-idle=5m, or cut it off with --ignore-busy.",
@@ -104,4 +105,4 @@ def under_way(case: Case, plan: Plan) -> Refusal | None:
     )
 
 
-CHECKS: tuple[Callable[[Case, Plan], Refusal | None], ...] = (unreadable, shared_flux, marked, managed, under_way)
+CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (unreadable, shared_flux, marked, managed, under_way)

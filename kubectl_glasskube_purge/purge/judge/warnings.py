@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed
-from kubectl_glasskube_purge.purge.model.plan import Plan, Warning
+from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import held
@@ -16,65 +17,65 @@ from .managers import gitops_mode
 from .usage import users
 
 
-def warnings(survey: Survey, plan: Plan) -> tuple[Warning, ...]:
+def warnings(survey: Survey, plan: Plan) -> tuple[Problem, ...]:
     """What to know before the stages of a plan are carried out."""
     return tuple(warning for check in CHECKS for warning in check(survey, plan))
 
 
-def unreadable(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def unreadable(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """What can't be read is doubt."""
     for one in survey.unreadable:
-        yield Warning("unreadable", f"{one.what} can't be read ({one.why})")
+        yield Problem("unreadable", f"{one.what} can't be read ({one.why})")
 
 
-def version_ambiguous(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def version_ambiguous(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """The version, where several releases have the same objects."""
     if survey.version.alternatives:
         others = ", ".join(survey.version.alternatives)
-        yield Warning("version-ambiguous", f"{survey.version.version} was told by its objects; {others} have the same")
+        yield Problem("version-ambiguous", f"{survey.version.version} was told by its objects; {others} have the same")
 
 
-def operator_not_ready(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def operator_not_ready(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """An operator that is there and doesn't work."""
     if survey.operator.found is not None and survey.operator.state != "running":
         why = f" ({survey.operator.why})" if survey.operator.why else ""
-        yield Warning("operator-not-ready", f"the operator is {survey.operator.state}{why}")
+        yield Problem("operator-not-ready", f"the operator is {survey.operator.state}{why}")
 
 
-def claimed(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def claimed(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """Another purge."""
     if words := claimed_by(survey):
-        yield Warning("claimed", words)
+        yield Problem("claimed", words)
 
 
-def in_gitops_mode(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def in_gitops_mode(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """A Git repository from which the packages come."""
     if gitops_mode(survey):
-        yield Warning("gitops-mode", "Glasskube is in gitops mode: take its packages out of the Git repository, too")
+        yield Problem("gitops-mode", "Glasskube is in gitops mode: take its packages out of the Git repository, too")
 
 
-def package_failed(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def package_failed(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """Packages that the operator couldn't install."""
     for package in survey.packages:
         if package.failed:
-            yield Warning("package-failed", f"{package.ref.display} failed: {package.message or package.status}")
+            yield Problem("package-failed", f"{package.ref.display} failed: {package.message or package.status}")
 
 
-def still_used(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def still_used(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """What others use and will miss."""
     for words in users(survey, plan.going):
-        yield Warning("still-used", words)
+        yield Problem("still-used", words)
 
 
-def stuck_already(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def stuck_already(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """What is being deleted already and won't go by itself, so that nobody is surprised when the purge can't finish."""
     own = {facts.PACKAGE_FINALIZER, facts.FLUX_FINALIZER}
     for _, found in sorted(plan.going.items()):
         if found.terminating and (held.is_hopeless(found, survey) or set(held.foreign_finalizers(found)) - own):
-            yield Warning("held", f"{found.ref.display} {held.reason(found, survey)}")
+            yield Problem("held", f"{found.ref.display} {held.reason(found, survey)}")
 
 
-def never_finalized(survey: Survey, plan: Plan) -> Iterator[Warning]:
+def never_finalized(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """What of Flux's kinds waits for a controller that isn't there, and for which nobody consented to do without it."""
     actions = [action for stage in plan.stages for action in stage.actions]
     settled = {
@@ -88,14 +89,14 @@ def never_finalized(survey: Survey, plan: Plan) -> Iterator[Warning]:
             waiting.setdefault(controller.ref, []).append(ref)
     controllers = {one.ref: one for one in (survey.helm_controller, survey.source_controller)}
     for name, refs in waiting.items():
-        yield Warning(
+        yield Problem(
             "controller-not-running",
             f"{name.name} is {controllers[name].state}, and only it drops {facts.FLUX_FINALIZER} of {displayed(refs)}: "
             "the purge can't finish without it, or without --force-finalizers",
         )
 
 
-CHECKS: tuple[Callable[[Survey, Plan], Iterator[Warning]], ...] = (
+CHECKS: tuple[Callable[[Survey, Plan], Iterator[Problem]], ...] = (
     unreadable,
     version_ambiguous,
     operator_not_ready,

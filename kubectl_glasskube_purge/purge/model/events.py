@@ -77,10 +77,8 @@ class StageFinished:
     complete: bool
 
 
-Notice = Problem
-"""Something that happened and wasn't in the plan, e.g. a webhook configuration deleted earlier than planned."""
-
-Event = StageStarted | ObjectDone | Waiting | StageFinished | Notice
+Event = StageStarted | ObjectDone | Waiting | StageFinished | Problem
+"""A problem is what happened and wasn't in the plan, e.g. a webhook configuration deleted earlier than planned."""
 
 
 class Stopped(ProblemError):

@@ -118,13 +118,6 @@ class Lost:
     """For people, e.g. `20Gi  gp3, reclaim policy Delete`."""
 
 
-Warning = Problem
-"""Something the user should know."""
-
-Refusal = Problem
-"""Why nothing will be done, and what the user can do about it."""
-
-
 @dataclass(frozen=True)
 class Evidence:
     """One finding about Flux, in words."""
@@ -172,10 +165,10 @@ class Plan:
     verdict: FluxVerdict = field(default_factory=FluxVerdict)
     kept: tuple[Kept, ...] = ()
     lost: tuple[Lost, ...] = ()
-    warnings: tuple[Warning, ...] = ()
+    warnings: tuple[Problem, ...] = ()
     keep_packages: KeepMode = ""
     """Whom what the packages installed is handed over to; `""` where it goes with them."""
-    refusals: tuple[Refusal, ...] = ()
+    refusals: tuple[Problem, ...] = ()
     """Why it must not be carried out as it is. The preview shows it all the same."""
 
     @property

@@ -15,7 +15,7 @@ from kubectl_glasskube_purge.kube.objects import Owner, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, Verdict, explain
-from kubectl_glasskube_purge.purge.model.plan import Plan, Refusal
+from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report import document, explanation
@@ -99,7 +99,7 @@ def test_what_a_volume_loses_is_said() -> None:
 
 
 def test_it_is_said_that_the_purge_would_not_begin() -> None:
-    refused = replace(PLAN, refusals=(Refusal("busy", "work is under way", "Wait.", ("a is running", "b, too")),))
+    refused = replace(PLAN, refusals=(Problem("busy", "work is under way", "Wait.", ("a is running", "b, too")),))
     seen = SURVEY.objects[Ref("", "Namespace", "", facts.NAMESPACE)]
     assert explain(SURVEY, refused, seen).refusals == ("work is under way: a is running, b, too",)
 
