@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from kubectl_glasskube_purge.kube.problem import ProblemError
 
@@ -52,8 +52,8 @@ class Line:
         return record(**{name: value for name, value in given.items() if name in wanted} | others)
 
 
-@dataclass(frozen=True)
-class _Given:
+# Tuples here: completion waits at every keypress until a dataclass is made, which takes three times as long.
+class _Given(NamedTuple):
     """An option as it stands in the words. `value` is None where none stands behind a `=`, nor at a short one."""
 
     option: Option[Any]
@@ -94,19 +94,18 @@ def _line(split: _Split, command: Command) -> Line:
     return Line(command, {name: value for name, value in values.items() if value is not False}, tuple(split.arguments))
 
 
-@dataclass(frozen=True)
-class Begun:
+class Begun(NamedTuple):
     """A command line that isn't finished yet."""
 
-    command: str = ""
-    waiting: Option[Any] | None = None
+    command: str
+    waiting: Option[Any] | None
     """The option that takes the next word as its value."""
-    given: Mapping[str, str] = field(default_factory=dict)
+    given: Mapping[str, str]
     """Options that are there already, by name, with the last value of each."""
-    arguments: tuple[str, ...] = ()
-    options_over: bool = False
+    arguments: tuple[str, ...]
+    options_over: bool
     """Whether a `--` ended them."""
-    broken: bool = False
+    broken: bool
     """Whether something in it makes no sense, so that nothing that follows can."""
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from kubectl_glasskube_purge.cli.arguments import Begun, begin
 from kubectl_glasskube_purge.cli.commands import COMMANDS, Command
@@ -23,8 +22,7 @@ _EXTENSIONS: Mapping[Completes, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
-class Offer:
+class Offer(NamedTuple):
     """Words, each with a description, and what the shell may do with them."""
 
     words: tuple[tuple[str, str], ...] = ()
