@@ -7,12 +7,20 @@ The digests are a parameter of the restore; no option and no variable of the env
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from kubectl_glasskube_purge.__main__ import main
 from kubectl_glasskube_purge.flows import restore
+from kubectl_glasskube_purge.glasskube import inventory
 from tests.cluster import rendition
 
+
+@dataclass(frozen=True)
+class OfARendition(restore.RestoreRequest):
+    digests: Callable[[str], inventory.Digests] = rendition.digests
+
+
 if __name__ == "__main__":
-    restore.RestoreRequest = partial(restore.RestoreRequest, digests=rendition.digests)  # type: ignore[assignment,misc]
+    restore.RestoreRequest = OfARendition  # type: ignore[misc]
     main()
