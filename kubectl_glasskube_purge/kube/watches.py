@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -116,11 +116,11 @@ async def _once(
             await response.aread()
             raise answers.error_of(response)
         yield resource_version  # accepted, though there may be nothing to say for long
-        async for line in response.aiter_lines():
+        async for line in _lines(response.aiter_bytes()):
             try:
                 event = json.loads(line)
-            except json.JSONDecodeError:
-                return  # cut off in the middle of a line: resume from the last whole one
+            except (json.JSONDecodeError, UnicodeDecodeError):
+                return  # garbled on the way: resume from the last event that was read
             content = event["object"]
             if event["type"] == "ERROR":
                 code = int(content.get("code") or 500)
@@ -131,3 +131,17 @@ async def _once(
                 yield str(content["metadata"]["resourceVersion"])
             else:
                 yield Change(event["type"], answers.found(resource, content, whole=whole))
+
+
+async def _lines(parts: AsyncIterator[bytes]) -> AsyncGenerator[bytes, None]:
+    """Whole lines, which end at a newline only: text itself may contain the other marks that Python ends lines at.
+
+    What is cut off in the middle of a line is not returned.
+    """
+    begun: list[bytes] = []
+    async for part in parts:
+        first, *rest = part.split(b"\n")
+        begun.append(first)
+        for following in rest:
+            yield b"".join(begun)
+            begun = [following]

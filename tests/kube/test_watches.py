@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from typing import Any
 
 import pytest
@@ -68,6 +69,22 @@ async def test_what_the_server_forgot_is_listed_anew(server: Server, client: Cli
     assert [found.ref.name for found in first.listing.items] == ["a", "b"]
     assert second.type == "DELETED"
     assert opened(server) == ["1", "50"]
+
+
+@pytest.mark.parametrize("mark", ["\x85", "\u2028", "\u2029"])
+async def test_only_a_newline_ends_an_event_of_a_watch(server: Server, client: Client, mark: str) -> None:
+    """Go writes U+0085 as it is; other readers of lines take it for the end of one."""
+    event = {"type": "ADDED", "object": item("a", 2, annotations={"note": f"one{mark}two"})}
+    content = json.dumps(event, ensure_ascii=False).encode() + b"\n"
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    parts = [content[:50], content[50:]]
+    chunks = b"".join(f"{len(part):x}\r\n".encode() + part + b"\r\n" for part in parts)
+    server.script = [(head + chunks + b"0\r\n\r\n", True), watched(("ADDED", item("b", 3)))]
+
+    found = await changes(client, 2)
+
+    assert [change.found.ref.name for change in found if change.found] == ["a", "b"]
+    assert opened(server) == ["1", "2"]
 
 
 async def test_moods_do_not_end_a_watch(server: Server, client: Client) -> None:
