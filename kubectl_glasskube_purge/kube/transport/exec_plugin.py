@@ -63,9 +63,7 @@ async def run(plugin: Entry, cluster: Cluster) -> ExecCredential:
         "KUBERNETES_EXEC_INFO": json.dumps(_info(plugin, cluster, version, interactive)),
     }
     name = text(plugin.get("command"))
-    command = shutil.which(name)  # in our PATH, as kubectl does, and not in the plugin's
-    if command is None:
-        raise ConfigError(f"getting credentials: exec: executable {name} not found", hint=_install_hint(plugin))
+    command = _executable(name, plugin)
     try:
         with around():
             finished = await anyio.run_process(
@@ -86,6 +84,26 @@ async def run(plugin: Entry, cluster: Cluster) -> ExecCredential:
         return _parse(finished.stdout, version)
     except ConfigError as error:
         raise ConfigError(f"getting credentials: {error.message}", hint=f"Run it by hand: {name}") from None
+
+
+def _executable(name: str, plugin: Entry) -> str:
+    """The program's file, searched for in our PATH as kubectl does, not in the plugin's.
+
+    As Go's os/exec does, nothing is run that an empty or relative entry of PATH leads to: in the current folder
+    others may have put it. Raises `ConfigError`.
+    """
+    found = shutil.which(name)
+    if found is None:
+        raise ConfigError(f"getting credentials: exec: executable {name} not found", hint=_install_hint(plugin))
+    if os.path.isabs(found) or os.path.dirname(name):
+        return found
+    absolute = os.pathsep.join(filter(os.path.isabs, os.environ.get("PATH", "").split(os.pathsep)))
+    if (found := shutil.which(name, path=absolute)) is None or not os.path.isabs(found):
+        raise ConfigError(
+            f"getting credentials: exec: executable {name} is found only relative to the current folder",
+            hint="Remove empty and relative entries from PATH, or give the command's whole path in the kubeconfig.",
+        )
+    return found
 
 
 def _interactive(plugin: Entry) -> bool:

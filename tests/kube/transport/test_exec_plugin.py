@@ -182,6 +182,36 @@ async def test_a_plugin_is_looked_for_in_our_path_and_not_in_its_own(
     assert found.token == "t"
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a file is made executable")
+@pytest.mark.parametrize("entry", ["", ".", "bin"])
+async def test_a_plugin_is_never_run_from_a_folder_relative_to_the_current_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    """Whoever can write a file where the user works must not be able to run a program as the user."""
+    planted = tmp_path / entry / "get-token"
+    planted.parent.mkdir(exist_ok=True)
+    planted.write_text(f"#!/bin/sh\ntouch {tmp_path}/ran\n")
+    planted.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"/nowhere{os.pathsep}{entry}{os.pathsep}/bin")
+
+    with pytest.raises(ConfigError, match="executable get-token is found only relative to the current folder"):
+        await exec_plugin.run({"apiVersion": V1, "command": "get-token", "interactiveMode": "Never"}, CLUSTER)
+
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a file is made executable")
+async def test_a_plugin_is_found_behind_an_entry_of_path_that_is_relative(
+    plugin: Plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", f"{os.pathsep}.{os.pathsep}{Path(sys.executable).parent}")
+    settings = {**plugin(credential(token="t")), "command": Path(sys.executable).name}
+
+    assert (await exec_plugin.run(settings, CLUSTER)).token == "t"
+
+
 async def test_a_plugin_that_fails_is_named_with_its_exit_code(plugin: Plugin) -> None:
     with pytest.raises(ConfigError, match=r"exec: executable .*python\S* failed with exit code 7"):
         await exec_plugin.run(plugin("", exit_code=7), CLUSTER)
