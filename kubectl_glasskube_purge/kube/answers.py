@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from . import errors
@@ -62,6 +64,14 @@ def found(resource: Resource, content: Mapping[str, Any], *, whole: bool) -> Fou
     metadata = content["metadata"]
     ref = resource.ref(str(metadata.get("namespace") or ""), str(metadata["name"]))
     return Found.of(content, ref=ref, whole=whole)
+
+
+def date(response: httpx.Response) -> datetime | None:
+    """When the server answered, by its own clock; None if it has no `Date` header, or none that can be read."""
+    try:
+        return parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return None
 
 
 def error_of(response: httpx.Response) -> errors.KubeError:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from . import answers, errors, yaml_text
@@ -69,14 +70,19 @@ class Client:
         self.hurry = asyncio.Event()
         """Set once the run is to end: nothing is tried again any more, so that no request outlasts its own limit."""
         self.discovery = Discovery(())
+        self.answered: datetime | None = None
+        """When the last request was answered, by the cluster's clock; None if no answer had a date."""
         self._slots = asyncio.Semaphore(CONCURRENCY)
 
     async def first_contact(self) -> str:
-        """The server's version. An address where no server listens is an error at once: it may be mistyped.
+        """The server's version, `""` if the user may not ask for it.
 
-        Raises `KubeError`.
+        An address where no server listens is an error at once: it may be mistyped. Raises `KubeError`.
         """
-        return str((await self.request("GET", "/version", first=True)).get("gitVersion", ""))
+        try:
+            return str((await self.request("GET", "/version", first=True)).get("gitVersion", ""))
+        except errors.Forbidden:
+            return ""
 
     async def discover(self) -> Discovery:
         """Asks which kinds there are, and keeps the answer as `discovery`. Raises `KubeError`."""
@@ -257,6 +263,7 @@ class Client:
                     response = await self.connection.request(
                         method, path, params=params, headers=headers, body=body, timeout=REQUEST_SECONDS
                     )
+                self.answered = answers.date(response) or self.answered
                 return answers.document(response)
             except errors.KubeError as error:
                 if first and isinstance(error, errors.NobodyThere):

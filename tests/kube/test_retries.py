@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -130,6 +132,31 @@ async def test_the_first_contact_outlasts_a_mood_but_not_an_empty_address(server
     async with connect(Flags(server="http://127.0.0.1:9")) as connection:
         with pytest.raises(errors.NobodyThere, match="refused"):
             await Client(connection).first_contact()
+
+
+async def test_a_version_that_may_not_be_asked_for_ends_nothing(server: Server, client: Client) -> None:
+    server.script = [failure(403)]
+
+    assert await client.first_contact() == ""
+
+
+@pytest.mark.parametrize("status", [200, 404])
+async def test_the_time_of_an_answer_is_the_clusters(server: Server, client: Client, status: int) -> None:
+    server.script = [answer({"metadata": {}}, status, Date="Tue, 15 Nov 2033 08:12:31 GMT")]
+
+    with contextlib.suppress(errors.NotKubernetes):
+        await client.request("GET", "/version")
+
+    assert client.answered == datetime(2033, 11, 15, 8, 12, 31, tzinfo=timezone.utc)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Date": "today"}], ids=["none", "unreadable"])
+async def test_a_date_that_cannot_be_read_is_none(server: Server, client: Client, headers: dict[str, str]) -> None:
+    server.script = [answer({}, **headers)]
+
+    await client.request("GET", "/version")
+
+    assert client.answered is None
 
 
 def test_backoff_grows_is_jittered_and_has_an_end() -> None:

@@ -10,7 +10,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
@@ -97,7 +96,8 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     await asyncio.gather(*(reading.list(resource, keep=keep) for resource in others))
     await _read_whole(reading)
     helm_keeps = await _helm_keeps(reading)
-    taken = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    # By the clock that wrote the objects' times: this machine's may be wrong.
+    taken = client.answered.strftime("%Y-%m-%dT%H:%M:%SZ") if client.answered else ""
     return replace(reading.composed(), helm_keeps=helm_keeps, taken=taken)
 
 

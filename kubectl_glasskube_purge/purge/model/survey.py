@@ -126,7 +126,7 @@ class Survey:
     )
     packages: tuple[Package, ...] = ()
     taken: str = ""
-    """When, RFC 3339 in UTC, by this machine's clock; `""` for a survey that wasn't taken of a cluster."""
+    """When, RFC 3339 in UTC, by the cluster's clock; `""` if that isn't known."""
     webhooks: frozenset[str] = frozenset()
     """Names of the webhooks in Glasskube's configuration, as error messages name them."""
 
