@@ -14,10 +14,11 @@ word. Kubeconfigs are read by the library that kr8s uses, in `config`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,8 +79,14 @@ def read(text: str, limits: Limits = GENEROUS) -> Iterator[tuple[int, Any]]:
         raise TooLarge(f"has more than {limits.characters:,} characters")
     if max(map(len, text.splitlines()), default=0) > limits.line:
         raise TooLarge(f"has a line of more than {limits.line:,} characters")
-    try:
+    with _as_yaml_errors():
         yield from _Walk(text, limits).documents()
+
+
+@contextlib.contextmanager
+def _as_yaml_errors() -> Iterator[None]:
+    try:
+        yield
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise NotYaml(f"is not YAML (line {line}: {shown(str(error.problem))})") from error
@@ -96,6 +103,15 @@ def read_one(text: str, limits: Limits = GENEROUS) -> Any:
     if len(documents) > 1:
         raise NotYaml(f"has {len(documents)} documents instead of one")
     return documents[0] if documents else None
+
+
+def read_head(text: str, keys: Collection[str], limits: Limits = GENEROUS) -> dict[str, Any]:
+    """The values of these keys of the first document's mapping, those that are there.
+
+    What comes after the last of them is not read, so it may be anything. Raises `YamlError`.
+    """
+    with _as_yaml_errors():
+        return _Walk(text, limits).head(keys)
 
 
 def shown(text: str) -> str:
@@ -120,6 +136,17 @@ class _Walk:
             first = next(self._events)
             yield _line(first), self._node(first, 1)
 
+    def head(self, keys: Collection[str]) -> dict[str, Any]:
+        head: dict[str, Any] = {}
+        next((event for event in self._events if isinstance(event, DocumentStartEvent)), None)
+        if isinstance(next(self._events, None), MappingStartEvent):
+            for key, value in self._entries(1):
+                if key in keys:
+                    head[key] = value
+                if len(head) == len(keys):
+                    break
+        return head
+
     def _checked(self, event: Event) -> Event:
         self._seen += 1
         if self._seen > self._limits.nodes:
@@ -140,14 +167,17 @@ class _Walk:
         return [self._node(item, depth + 1) for item in self._until_end()]
 
     def _mapping(self, depth: int) -> dict[str, Any]:
-        mapping: dict[str, Any] = {}
+        return dict(self._entries(depth))
+
+    def _entries(self, depth: int) -> Iterator[tuple[str, Any]]:
+        seen: set[str] = set()
         for event in self._until_end():
             if not isinstance(event, ScalarEvent):
                 raise _refused(event, "has a key that is no string")
-            if event.value in mapping:
+            if event.value in seen:
                 raise _refused(event, f"has the key {shown(event.value)} twice in one mapping")
-            mapping[event.value] = self._node(next(self._events), depth + 1)
-        return mapping
+            seen.add(event.value)
+            yield event.value, self._node(next(self._events), depth + 1)
 
     def _until_end(self) -> Iterator[Event]:
         """The events of a collection's own members; what is inside them is taken by the caller."""

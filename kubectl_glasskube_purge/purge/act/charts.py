@@ -30,22 +30,25 @@ async def read_charts(run: Run, stage: Stage) -> None:
     namespaces = {c.found.ref.name for c in stage.consequences if c.found.ref.group_kind == NAMESPACE}
     outside = [c for c in stage.consequences if c.rule == "helm" and c.found.ref.namespace not in namespaces]
 
-    async def read(release: Found) -> None:
-        namespace, name = helm_release_made_by(release)
-        secret = release_secret(run.survey.objects, namespace, name)
-        try:
-            whole = await run.client.get(secret.ref, whole=True) if secret is not None else None
-        except errors.Forbidden:
-            return
-        if whole is None:
-            return
-        installed = helm_release.installed_by(whole, namespace)
+    releases = [found for ref in sorted({c.because for c in outside}) if (found := run.survey.get(ref)) is not None]
+    secrets = await all_of(_secret(run, release) for release in releases)
+    stored = [(release, secret) for release, secret in zip(releases, secrets, strict=True) if secret is not None]
+    decoded = await helm_release.decode_all([(secret, helm_release_made_by(release)[0]) for release, secret in stored])
+    for (release, secret), content in zip(stored, decoded, strict=True):
+        if content.problem:
+            run.emit(Problem("release-undecoded", f"{secret.ref.display} {content.problem}: it proves nothing"))
         for consequence in outside:
-            if consequence.because == release.ref and consequence.found.ref in installed:
+            if consequence.because == release.ref and consequence.found.ref in content.installed:
                 run.tracked[consequence.found.uid].chart_of = release.uid
 
-    releases = {c.because for c in outside}
-    await all_of(read(found) for ref in releases if (found := run.survey.get(ref)) is not None)
+
+async def _secret(run: Run, release: Found) -> Found | None:
+    """The Secret of a HelmRelease's newest revision; None if there is none, or it may not be read."""
+    secret = release_secret(run.survey.objects, *helm_release_made_by(release))
+    try:
+        return await run.client.get(secret.ref, whole=True) if secret is not None else None
+    except errors.Forbidden:
+        return None
 
 
 async def delete_left_of_charts(run: Run, pending: Iterable[Tracked]) -> None:

@@ -1,18 +1,24 @@
-"""Reads what Helm keeps of a release: the Secret with its stored manifest. Pure.
+"""Reads what Helm keeps of releases: the Secrets with their stored manifests.
 
 The format is Helm 3's (pkg/storage/driver): base64 of gzip of JSON, in a Secret's
-`release` key, which the API encodes once more.
+`release` key, which the API encodes once more. Whoever may write a Secret can write
+anything into one, so everything that costs time or memory has a limit, of each
+object only the head is read, and the event loop is never blocked.
 """
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import contextlib
 import json
 import re
+import threading
+import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from kubectl_glasskube_purge.kube import yaml_text
@@ -20,77 +26,155 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 
 POLICY = "helm.sh/resource-policy"
 
-LIMIT = 64 * 1024 * 1024
-"""Bytes of a release, unpacked. Packed it is 1 MiB at most, as large as a Secret may be, and that can become a
-thousand times more; the largest charts in use come to a tenth of this."""
+PACKED = 2 * 1024 * 1024
+"""Bytes of a release as it is stored. A Secret has 1 MiB at most."""
 
-_OBJECT = yaml_text.Limits(characters=4 * 1024 * 1024, documents=1, nodes=200_000)
-"""Of one object. The API server takes 3 MiB at most."""
+UNPACKED = 16 * 1024 * 1024
+"""Bytes of a release, unpacked, which can be a thousand times as much; the largest charts in use come to half of it."""
+
+STRUCTURES = 2_000_000
+"""Objects, lists and members of a release's JSON, counted before it is parsed: each takes 50 bytes and more."""
+
+DOCUMENTS = 10_000
+"""YAML documents of a manifest; the largest charts have some hundred."""
+
+SECONDS = 2.5
+"""Of processor time, for all releases of a survey together; one with 300 objects takes less than 0.5."""
+
+PATIENCE = 5.0
+"""Seconds after which the releases that aren't decoded are given up, on a busy machine, too."""
+
+_HEAD = 400_000
+"""Characters of an object up to the end of its metadata. The API server takes 256 KiB of annotations."""
+
+_LIMITS = yaml_text.Limits(characters=_HEAD, nodes=5_000)
 
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 
 
-def kept_by_policy(secret: Found, namespace: str) -> frozenset[Ref]:
-    """What an uninstall leaves, as the release's stored manifest says. Empty where it can't be decoded:
-    then nothing is known to be kept. `namespace` is the release's.
+@dataclass(frozen=True)
+class Release:
+    """What a release's stored manifest names. Refs of objects without a namespace name both scopes."""
+
+    installed: frozenset[Ref] = frozenset()
+    """What an uninstall removes."""
+    kept: frozenset[Ref] = frozenset()
+    """What an uninstall leaves, by Helm's resource policy."""
+    problem: str = ""
+    """Why it isn't read, or not completely: a predicate, printable. What isn't read proves nothing."""
+
+
+class _NotDecoded(ValueError):
+    pass
+
+
+async def decode_all(secrets: Sequence[tuple[Found, str]]) -> Sequence[Release]:
+    """The releases of Secrets, each with the namespace that its chart was installed in.
+
+    Works in a thread that can be given up. The smallest are decoded first: one that
+    takes all the time takes it from larger ones only.
     """
-    return _refs(
-        (
-            document
-            for document in _documents(secret)
-            if (document["metadata"].get("annotations") or {}).get(POLICY) == "keep"
-        ),
-        namespace,
-    )
+    loop = asyncio.get_running_loop()
+    decoded: dict[int, Release] = {}
+    finished = asyncio.Event()
+
+    def work() -> None:
+        for index in sorted(range(len(secrets)), key=lambda index: len(_stored(secrets[index][0]))):
+            decoded[index] = decode(*secrets[index], expired=lambda: time.thread_time() > SECONDS)
+        with contextlib.suppress(RuntimeError):  # the loop is closed: the run ended without the result
+            loop.call_soon_threadsafe(finished.set)
+
+    if secrets:
+        threading.Thread(target=work, name="helm releases", daemon=True).start()
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(finished.wait(), PATIENCE)
+    return [decoded.get(index, Release(problem=_TOO_LONG)) for index in range(len(secrets))]
 
 
-def installed_by(secret: Found, namespace: str) -> frozenset[Ref]:
-    """What the release consists of and an uninstall removes; empty where the stored manifest can't be decoded."""
-    return _refs(_documents(secret), namespace) - kept_by_policy(secret, namespace)
+_TOO_LONG = "takes too long to read"
 
 
-def _refs(documents: Iterable[dict[str, Any]], namespace: str) -> frozenset[Ref]:
+def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambda: False) -> Release:
+    """One release; `namespace` is where its chart was installed. Reads no further once it is `expired`."""
+    installed: set[Ref] = set()
+    kept: set[Ref] = set()
+    problem = ""
+    try:
+        for text in _documents(_manifest(_stored(secret))):
+            if expired():
+                raise _NotDecoded(_TOO_LONG)
+            if not text.strip():
+                continue
+            try:
+                head = yaml_text.read_head(text[:_HEAD], ("apiVersion", "kind", "metadata"), _LIMITS)
+            except yaml_text.YamlError as error:
+                # One that isn't read, such as one with an alias in it, says nothing about the others.
+                problem = problem or f"has an object that {error}"
+                continue
+            if len(text) > _HEAD and len(head) < 3:
+                problem = problem or f"has an object without metadata in its first {_HEAD:,} characters"
+            if _is_object(head):
+                policy = (head["metadata"].get("annotations") or {}).get(POLICY)
+                (kept if policy == "keep" else installed).update(_refs(head, namespace))
+    except _NotDecoded as error:
+        return Release(problem=str(error))
+    return Release(frozenset(installed - kept), frozenset(kept), problem)
+
+
+def _stored(secret: Found) -> str:
+    return str(secret.get("data", "release") or "")
+
+
+def _manifest(stored: str) -> str:
+    """Raises `_NotDecoded` if it isn't a release, or exceeds a limit."""
+    if len(stored) > PACKED:
+        raise _NotDecoded(f"has more than {PACKED:,} bytes")
+    try:
+        packed = base64.b64decode(base64.b64decode(stored))
+        unpacked = _unpacked(packed) if packed.startswith(b"\x1f\x8b") else packed
+        if sum(map(unpacked.count, (b"{", b"[", b","))) > STRUCTURES:
+            raise _NotDecoded(f"has more than {STRUCTURES:,} JSON values")
+        return str(json.loads(unpacked).get("manifest") or "")
+    except _NotDecoded:
+        raise
+    except (binascii.Error, zlib.error, ValueError, AttributeError, RecursionError) as error:
+        raise _NotDecoded("is not what Helm stores") from error
+
+
+def _unpacked(packed: bytes) -> bytes:
+    """Raises `_NotDecoded` if it is cut off, or too large."""
+    stream = zlib.decompressobj(wbits=31)
+    unpacked = stream.decompress(packed, UNPACKED)
+    if stream.unconsumed_tail:
+        raise _NotDecoded(f"has more than {UNPACKED:,} bytes unpacked")
+    if not stream.eof:
+        raise _NotDecoded("is cut off")
+    return unpacked
+
+
+def _documents(manifest: str) -> Iterator[str]:
+    """Raises `_NotDecoded` if there are too many."""
+    begin = 0
+    for count, separator in enumerate(_SEPARATOR.finditer(manifest), 1):
+        if count > DOCUMENTS:
+            raise _NotDecoded(f"has more than {DOCUMENTS:,} documents")
+        yield manifest[begin : separator.start()]
+        begin = separator.end()
+    yield manifest[begin:]
+
+
+def _refs(head: dict[str, Any], namespace: str) -> Iterator[Ref]:
     """Objects without a namespace of their own end up in the release's, if their kind is namespaced.
 
     As the manifest doesn't say which kinds are, both are named.
     """
-    return frozenset(
-        Ref.of({**document, "metadata": {**document["metadata"], "namespace": scope}})
-        for document in documents
-        for scope in _scopes(document, namespace)
-    )
+    own = str(head["metadata"].get("namespace") or "")
+    for scope in (own,) if own else ("", namespace):
+        yield Ref.of({**head, "metadata": {**head["metadata"], "namespace": scope}})
 
 
-def _scopes(document: dict[str, Any], namespace: str) -> tuple[str, ...]:
-    own = str(document["metadata"].get("namespace") or "")
-    return (own,) if own else ("", namespace)
-
-
-def _unpacked(packed: bytes) -> bytes:
-    """Raises `ValueError` where it is cut off, or more than `LIMIT`."""
-    stream = zlib.decompressobj(wbits=31)
-    unpacked = stream.decompress(packed, LIMIT)
-    if not stream.eof:
-        raise ValueError("cut off, or too large")
-    return unpacked
-
-
-def _documents(secret: Found) -> Iterator[dict[str, Any]]:
-    encoded = secret.get("data", "release") or ""
-    try:
-        packed = base64.b64decode(base64.b64decode(str(encoded)))
-        release = json.loads(_unpacked(packed) if packed.startswith(b"\x1f\x8b") else packed)
-        manifest = str(release.get("manifest") or "")
-    except (binascii.Error, zlib.error, ValueError, AttributeError, RecursionError):
-        return
-    for text in _SEPARATOR.split(manifest):
-        # One that isn't read, such as one with an alias in it, says nothing about the others.
-        with contextlib.suppress(yaml_text.YamlError):
-            yield from (document for _, document in yaml_text.read(text, _OBJECT) if _is_object(document))
-
-
-def _is_object(document: Any) -> bool:
-    metadata = document.get("metadata") if isinstance(document, dict) else None
+def _is_object(head: dict[str, Any]) -> bool:
+    metadata = head.get("metadata")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("annotations") or {}, dict):
         return False
-    return bool(document.get("apiVersion") and document.get("kind") and metadata.get("name"))
+    return bool(head.get("apiVersion") and head.get("kind") and metadata.get("name"))

@@ -95,10 +95,15 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     others = (resource for resource in resources if resource.group_kind not in FIRST)
     await asyncio.gather(*(reading.list(resource, keep=keep) for resource in others))
     await _read_whole(reading)
-    helm_keeps = await _helm_keeps(reading)
+    releases = await _read_releases(reading)
     # By the clock that wrote the objects' times: this machine's may be wrong.
     taken = client.answered.strftime("%Y-%m-%dT%H:%M:%SZ") if client.answered else ""
-    return replace(reading.composed(), helm_keeps=helm_keeps, taken=taken)
+    return replace(
+        reading.composed(),
+        helm_keeps=frozenset(ref for release in releases.values() for ref in release.kept),
+        undecoded={name: release.problem for name, release in sorted(releases.items()) if release.problem},
+        taken=taken,
+    )
 
 
 async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces: Collection[str]) -> Survey:
@@ -172,14 +177,14 @@ def release_secret(objects: Mapping[Ref, Found], namespace: str, name: str) -> F
     return max(numbered, key=lambda found: int(found.labels["version"]), default=None)
 
 
-async def _helm_keeps(reading: _Reading) -> frozenset[Ref]:
-    """Of the objects that are marked to be kept, those that Helm keeps.
+async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_release.Release]:
+    """The stored manifests of the releases that have objects which are marked to be kept, by namespace and name.
 
     Helm reads its policy from the manifest in the release's Secret, not from an
     annotation that was added to the live object later.
     """
     keep = facts.KEEP_ANNOTATIONS[helm_release.POLICY]
-    releases = {
+    marked = {
         (
             found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""),
             found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION, ""),
@@ -187,7 +192,7 @@ async def _helm_keeps(reading: _Reading) -> frozenset[Ref]:
         for found in reading.objects.values()
         if found.annotations.get(helm_release.POLICY) == keep
     }
-    kept: set[Ref] = set()
+    secrets: dict[tuple[str, str], Found] = {}
 
     async def read(namespace: str, name: str) -> None:
         newest = release_secret(reading.objects, namespace, name)
@@ -196,7 +201,8 @@ async def _helm_keeps(reading: _Reading) -> frozenset[Ref]:
         with reading.doubt(newest.ref.display):
             secret = await reading.client.get(newest.ref, whole=True)
             if secret is not None:
-                kept.update(helm_release.kept_by_policy(secret, namespace))
+                secrets[namespace, name] = secret
 
-    await asyncio.gather(*(read(namespace, name) for namespace, name in releases if name))
-    return frozenset(kept)
+    await asyncio.gather(*(read(namespace, name) for namespace, name in sorted(marked) if name))
+    decoded = await helm_release.decode_all([(secret, namespace) for (namespace, _), secret in secrets.items()])
+    return dict(zip(secrets, decoded, strict=True))

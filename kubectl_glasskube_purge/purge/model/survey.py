@@ -113,6 +113,8 @@ class Survey:
     """Name of a CRD → the kind that the server serves for it."""
     helm_keeps: frozenset[Ref] = frozenset()
     """What Helm leaves at an uninstall: marked so in the release's stored manifest, not only on the live object."""
+    undecoded: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """Helm releases, by namespace and name, whose stored manifest isn't read completely → why: a predicate."""
     existing: frozenset[str] = frozenset()
     """UIDs that exist, of those that any ownerReference names."""
     unreadable: tuple[Unreadable, ...] = ()

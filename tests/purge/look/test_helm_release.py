@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import gzip
 import json
+import threading
+import time
 import zlib
 
 import pytest
 
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.look import helm_release
-from kubectl_glasskube_purge.purge.look.helm_release import installed_by, kept_by_policy
+from kubectl_glasskube_purge.purge.look.helm_release import decode, decode_all
 
 MANIFEST = """\
 apiVersion: v1
@@ -37,40 +40,110 @@ def stored(manifest: str) -> Found:
 
 
 def test_what_a_release_consists_of_and_what_it_leaves() -> None:
-    found = stored(MANIFEST)
-    assert installed_by(found, "home") == {Ref("", "ConfigMap", "own", "plain")}
-    assert kept_by_policy(found, "home") == {Ref("", "Secret", "", "kept"), Ref("", "Secret", "home", "kept")}
+    release = decode(stored(MANIFEST), "home")
+    assert release.installed == {Ref("", "ConfigMap", "own", "plain")}
+    assert release.kept == {Ref("", "Secret", "", "kept"), Ref("", "Secret", "home", "kept")}
+    assert not release.problem
 
 
 def bomb() -> bytes:
-    """As much as `LIMIT` and a bit, of nothing."""
+    """As much as `UNPACKED` and a bit, of nothing."""
     packer = zlib.compressobj(level=1, wbits=31)
-    packed = [packer.compress(b" " * 2**20) for _ in range(helm_release.LIMIT // 2**20 + 1)]
+    packed = [packer.compress(b" " * 2**20) for _ in range(helm_release.UNPACKED // 2**20 + 1)]
     return b"".join([*packed, packer.flush()])
 
 
 @pytest.mark.parametrize(
-    "found",
+    ("found", "problem"),
     [
-        secret(bomb()),
-        secret(gzip.compress(b'{"manifest": ""}')[:-9]),
-        secret(b"\x1f\x8bnothing"),
-        secret(b"[" * 100_000),
-        stored("[" * 20_000),
-        stored("- " * 20_000),
-        stored("a: &a [x]\nb: *c"),
-        stored("apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: [keep]}"),
-        Found.of({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"release": "%%%"}}),
+        (secret(bomb()), "has more than 16,777,216 bytes unpacked"),
+        (secret(gzip.compress(b'{"manifest": ""}')[:-9]), "is cut off"),
+        (secret(b"x" * 2_000_000), "has more than 2,097,152 bytes"),
+        (secret(b"\x1f\x8bnothing"), "is not what Helm stores"),
+        (secret(b"[" * 100_000), "is not what Helm stores"),
+        (secret(gzip.compress(b'{"a": [' + b"[]," * 1_000_001 + b"[]]}")), "has more than 2,000,000 JSON values"),
+        (stored("---\n" * 10_001), "has more than 10,000 documents"),
+        (Found.of({"kind": "Secret", "apiVersion": "v1", "metadata": {"name": "s"}}), "is not what Helm stores"),
+        (
+            Found.of({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}, "data": {"release": "%%%"}}),
+            "is not what Helm stores",
+        ),
     ],
-    ids=["bomb", "cut off", "no gzip", "deep json", "brackets", "dashes", "no anchor", "no annotations", "no base64"],
+    ids=["bomb", "cut off", "large", "no gzip", "deep JSON", "wide JSON", "documents", "empty", "no base64"],
 )
-def test_what_cannot_be_decoded_tells_nothing(found: Found) -> None:
-    assert not installed_by(found, "home")
-    assert not kept_by_policy(found, "home")
+def test_what_is_not_decoded_proves_nothing_and_is_reported(found: Found, problem: str) -> None:
+    assert decode(found, "home") == helm_release.Release(problem=problem)
 
 
-def test_a_document_that_is_not_read_says_nothing_about_the_others() -> None:
-    for unread in ("a: &a [x]\nb: *a\n", "a: 1\na: 2\n", "a: b: c\n", "[" * 20_000 + "\n"):
-        found = stored(f"{unread}---\n{MANIFEST}---  # the end\n{unread}")
-        assert installed_by(found, "home") == {Ref("", "ConfigMap", "own", "plain")}
-        assert kept_by_policy(found, "home") == {Ref("", "Secret", "", "kept"), Ref("", "Secret", "home", "kept")}
+@pytest.mark.parametrize(
+    ("unread", "problem"),
+    [
+        ("a: &a [x]\nb: *a\n", "has a YAML anchor or alias"),
+        ("a: 1\na: 2\n", "has the key 'a' twice"),
+        ("a: b: c\n", "is not YAML"),
+        ("a: " + "[" * 20_000 + "\n", "is nested deeper"),
+        ("a: " + "- " * 20_000 + "\n", "is not YAML"),
+        (f"a: [{'1,' * 5_000}]\n", "has more than 5,000 YAML nodes"),
+    ],
+)
+def test_a_document_that_is_not_read_says_nothing_about_the_others(unread: str, problem: str) -> None:
+    release = decode(stored(f"{unread}---\n{MANIFEST}---  # the end\n{unread}"), "home")
+    assert release.installed == {Ref("", "ConfigMap", "own", "plain")}
+    assert release.kept == {Ref("", "Secret", "", "kept"), Ref("", "Secret", "home", "kept")}
+    assert release.problem.startswith(f"has an object that {problem}")
+
+
+def test_what_stands_behind_the_metadata_of_an_object_is_not_read() -> None:
+    release = decode(stored(f"{MANIFEST}data: {{a: &a [x], b: *a}}\n"), "home")
+    assert len(release.kept) == 2
+    assert not release.problem
+
+
+def merge_keys(levels: int) -> str:
+    """Each level merges the one before twice, so each takes a parser that constructs it twice as long."""
+    lines = ["a0: &a0 {k: v}"]
+    lines += [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, levels)]
+    return "\n".join(lines)
+
+
+HOSTILE = {
+    "merge keys": merge_keys(24),
+    "flat list": "[" + "a," * 1_000_000 + "a]",
+    "list before the metadata": "a: [" + "a," * 1_000_000 + "a]",
+    "one long word": "a: " + "b" * 2_000_000,
+    "words": "a: " + "b " * 1_000_000,
+    "quotes": 'a: "' + "\\n" * 1_000_000 + '"',
+    "empty lines": "a: |\n" + "\n" * 2_000_000,
+    "many objects": "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\n" * 9_900,
+}
+
+
+@pytest.mark.parametrize("manifest", HOSTILE.values(), ids=HOSTILE)
+async def test_a_hostile_release_takes_little_time_and_never_blocks_the_loop(manifest: str) -> None:
+    loop = asyncio.get_running_loop()
+    longest, before = 0.0, loop.time()
+
+    async def tick() -> None:
+        nonlocal longest, before
+        while True:
+            await asyncio.sleep(0.01)
+            longest, before = max(longest, loop.time() - before), loop.time()
+
+    ticking = asyncio.create_task(tick())
+    begin = time.process_time()
+    hostile, ordinary = await decode_all([(stored(manifest), "home"), (stored(MANIFEST), "home")])
+    ticking.cancel()
+
+    assert time.process_time() - begin < helm_release.SECONDS + 2
+    assert longest < 1
+    assert hostile.problem
+    assert len(ordinary.kept) == 2
+
+
+async def test_a_parser_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = threading.Event()
+    monkeypatch.setattr(helm_release, "PATIENCE", 0.1)
+    monkeypatch.setattr(helm_release, "decode", lambda *_, **__: ended.wait(20))
+
+    assert await decode_all([(stored(MANIFEST), "home")]) == [helm_release.Release(problem="takes too long to read")]
+    ended.set()
