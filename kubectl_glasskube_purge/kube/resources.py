@@ -10,6 +10,22 @@ from urllib.parse import quote
 
 from .objects import Ref
 
+BUILT_IN_GROUPS = frozenset(
+    {
+        *("", "apps", "autoscaling", "batch", "policy"),
+        *(
+            f"{name}.k8s.io"
+            for name in (
+                *("admissionregistration", "apiextensions", "apiregistration", "authentication", "authorization"),
+                *("certificates", "coordination", "discovery", "events", "flowcontrol.apiserver"),
+                *("internal.apiserver", "networking", "node", "rbac.authorization", "resource", "scheduling"),
+                *("storage", "storagemigration"),
+            )
+        ),
+    }
+)
+"""API groups that the API server itself serves (k8s.io/api); no CRD and no APIService ends one."""
+
 
 @dataclass(frozen=True, order=True)
 class Resource:

@@ -6,11 +6,11 @@ and what is owned, labelled, named in a release or lives in a namespace of their
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.resources import Resource
+from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
 from kubectl_glasskube_purge.purge.model.kinds import (
     BINDINGS,
     CLAIM,
@@ -77,7 +77,7 @@ def _is_packaged(found: Found) -> bool:
 
 
 def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
-    """Namespaces that go with a package, or that hold what packages installed."""
+    """Namespaces that may be deleted with a package, or that hold what packages installed."""
     packages = {f.uid for f in objects.values() if f.ref.group_kind in facts.PACKAGE_GROUP_KINDS}
     names = {
         found.ref.name if found.ref.group_kind == NAMESPACE else found.ref.namespace
@@ -89,10 +89,24 @@ def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
         for found in objects.values()
         if found.ref.group_kind == facts.HELM_RELEASE.group_kind and found.owned_by(packages)
     }
-    # A chart may make namespaces, too: what others put there must not go unseen.
+    # A chart may create namespaces, too, and what a package owns may own some, directly or not: whatever is in a
+    # namespace that may be deleted has to be seen.
     made = {
         found.ref.name
         for found in objects.values()
-        if found.ref.group_kind == NAMESPACE and facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
+        if found.ref.group_kind == NAMESPACE
+        and (found.owners or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations)
     }
     return frozenset(names | targets | made) - {""}
+
+
+def without_aliases(objects: Mapping[Ref, Found], watched: Collection[tuple[str, str]]) -> Mapping[Ref, Found]:
+    """Each object once. Some servers serve one object as several kinds, all with its UID: OpenShift a Namespace as a
+    Project, a RoleBinding of RBAC as one of its own, an ImageStream as its tags.
+
+    Of several, a built-in kind is the object, then one that can be `watched`: the others are made for the request.
+    """
+    first: dict[str, Ref] = {}
+    for ref in sorted(objects, key=lambda ref: (ref.group not in BUILT_IN_GROUPS, ref.group_kind not in watched, ref)):
+        first.setdefault(objects[ref].uid, ref)
+    return {ref: found for ref, found in objects.items() if first[found.uid] == ref}

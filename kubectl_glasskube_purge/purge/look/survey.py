@@ -15,13 +15,26 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.resources import Resource
-from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, DEPLOYMENT, NAMESPACE, POD, SECRET, WEBHOOK
+from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
+from kubectl_glasskube_purge.kube.retries import Tries
+from kubectl_glasskube_purge.purge.model.kinds import (
+    API_SERVICE,
+    CLAIM,
+    DEFINITION,
+    DEPLOYMENT,
+    NAMESPACE,
+    POD,
+    SECRET,
+    WEBHOOK,
+)
 from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
 
 from . import helm_release
 from .compose import compose, controllers
-from .relevant import FIRST, WHOLE, package_namespaces, relevant
+from .relevant import FIRST, WHOLE, package_namespaces, relevant, without_aliases
+
+NOT_SERVED_SECONDS = 10.0
+"""How long a list is tried again of a kind that exists and isn't served: longer than a new CRD takes to be served."""
 
 
 @dataclass
@@ -57,26 +70,59 @@ class _Reading:
             self.unreadable.append(Unreadable(what, error.message, kind, namespaced))
 
     async def list(self, resource: Resource, namespace: str = "", keep: Callable[[Found], bool] | None = None) -> None:
-        """Lists a kind. One that is gone since the discovery has no objects: its CRD is being deleted."""
+        """Lists a kind. One that is gone since the discovery has no objects."""
 
         def count_and_keep(found: Found) -> bool:
             self.uids.add(found.uid)
             return keep is None or keep(found)
 
         whole = resource.group_kind in WHOLE
-        with self.doubt(str(resource), resource.group_kind, resource.namespaced), contextlib.suppress(errors.NotFound):
-            listing = await self.client.list(resource, namespace=namespace, whole=whole, keep=count_and_keep)
-            self.listed[resource.group_kind] = listing.resource_version
-            self.take(listing.items)
+        tries = Tries(min(NOT_SERVED_SECONDS, self.client.retry_seconds), self.client.hurry)
+        with self.doubt(str(resource), resource.group_kind, resource.namespaced):
+            while True:
+                try:
+                    listing = await self.client.list(resource, namespace=namespace, whole=whole, keep=count_and_keep)
+                except errors.NotFound as error:
+                    if await self._has_ended(resource):
+                        return
+                    await tries.again(errors.Busy(f"it exists, and isn't served: {error.message}"))
+                    continue
+                self.listed[resource.group_kind] = listing.resource_version
+                self.take(listing.items)
+                return
+
+    async def _has_ended(self, resource: Resource) -> bool:
+        """Whether a kind that the server doesn't serve is gone, and not only unknown to the server that answered.
+
+        That may have just started, or be of another version than the others behind the address. Raises `KubeError`.
+        """
+        if resource.group in BUILT_IN_GROUPS:
+            return False
+        definition = await self.client.get(Ref(*DEFINITION, "", str(resource)))
+        if definition is not None:
+            return definition.terminating
+        service = await self.client.get(Ref(*API_SERVICE, "", f"{resource.version}.{resource.group}"), whole=True)
+        return service is None or not service.get("spec", "service")
 
     def take(self, items: Iterable[Found]) -> None:
         """Adds objects, in place of what was read of them before."""
         self.objects.update({found.ref: found for found in items})
 
-    def composed(self, looked_at: Collection[tuple[str, str]] | None = None) -> Survey:
-        """The survey of what was read."""
+    def composed(self, looked_at: Iterable[tuple[str, str]]) -> Survey:
+        """The survey of what was read, of the kinds `looked_at`.
+
+        Glasskube's own kinds count as read if they aren't served: their CRDs are seen to be gone.
+        """
         defines = {str(resource): resource.group_kind for resource in self.resources}
-        survey = compose(self.objects, defines=defines, uids=self.uids, unreadable=self.unreadable, looked_at=looked_at)
+        watched = {resource.group_kind for resource in self.resources if "watch" in resource.verbs}
+        objects = without_aliases(self.objects, watched)
+        survey = compose(
+            objects,
+            defines=defines,
+            uids=self.uids,
+            unreadable=self.unreadable,
+            looked_at={*facts.GLASSKUBE_GROUP_KINDS, *looked_at},
+        )
         return replace(survey, listed=dict(self.listed))
 
 
@@ -99,7 +145,7 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     # By the clock that wrote the objects' times: this machine's may be wrong.
     taken = client.answered.strftime("%Y-%m-%dT%H:%M:%SZ") if client.answered else ""
     return replace(
-        reading.composed(),
+        reading.composed(resource.group_kind for resource in resources),
         helm_keeps=frozenset(ref for release in releases.values() for ref in release.kept),
         undecoded={name: release.problem for name, release in sorted(releases.items()) if release.problem},
         taken=taken,
@@ -117,7 +163,7 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
     wanted = [(resource, "") for resource in reading.resources if resource.group_kind in kinds]
     wanted += [(resource, name) for resource in reading.resources if resource.namespaced for name in namespaces]
     await asyncio.gather(*(reading.list(resource, namespace) for resource, namespace in wanted))
-    return reading.composed({*facts.GLASSKUBE_GROUP_KINDS, *(resource.group_kind for resource, _ in wanted)})
+    return reading.composed(resource.group_kind for resource, _ in wanted)
 
 
 async def controllers_now(client: Client, before: Survey) -> Survey:

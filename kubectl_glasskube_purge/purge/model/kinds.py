@@ -15,3 +15,6 @@ INGRESS = ("networking.k8s.io", "Ingress")
 JOB = ("batch", "Job")
 SECRET = ("", "Secret")
 ENDPOINTS = ("", "Endpoints")
+API_SERVICE = ("apiregistration.k8s.io", "APIService")
+PROJECT = ("project.openshift.io", "Project")
+"""OpenShift's other name for a Namespace."""

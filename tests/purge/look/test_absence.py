@@ -1,0 +1,184 @@
+"""A survey is complete, or says what it couldn't see."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.resources import Resource
+from kubectl_glasskube_purge.purge.judge.ownership import consequences, orphans
+from kubectl_glasskube_purge.purge.look.survey import survey
+from tests.kube.scripted import Server, failure
+from tests.purge.look import fake_api
+from tests.purge.look.fake_api import (
+    API_SERVICES,
+    CONFIG_MAPS,
+    CORE,
+    DEPLOYMENTS,
+    NAMESPACES,
+    PACKAGES,
+    SECRETS,
+    TENANTS,
+    VERBS,
+    FakeApi,
+)
+
+NO_LONGER_SERVED = failure(404, "the server could not find the requested resource", "NotFound")
+
+
+@pytest.fixture
+def api(server: Server, client: Client) -> FakeApi:
+    """A cluster with Glasskube's own namespace."""
+    client.retry_seconds = 0.1
+    made = FakeApi()
+    made.add(NAMESPACES, "glasskube-system")
+    made.define(PACKAGES)
+    server.script = [made]
+    return made
+
+
+async def test_a_survey_has_the_time_of_the_clusters_clock(api: FakeApi, client: Client) -> None:
+    assert (await survey(client)).taken == "2033-11-15T08:12:31Z"
+
+
+# -- lists that answer 404
+
+
+async def test_a_built_in_kind_that_answers_404_is_unreadable(api: FakeApi, client: Client) -> None:
+    """API servers of two versions behind one address: one of them doesn't know the kind."""
+    api.failures[DEPLOYMENTS.path()] = NO_LONGER_SERVED
+
+    assert [one.kind for one in (await survey(client)).unreadable] == [DEPLOYMENTS.group_kind]
+
+
+@pytest.mark.parametrize("state", ["there", "terminating", "gone"])
+async def test_a_custom_kind_that_answers_404_is_empty_only_if_its_crd_ends(
+    api: FakeApi, client: Client, state: str
+) -> None:
+    api.kinds = (*CORE, TENANTS)
+    api.failures[TENANTS.path()] = NO_LONGER_SERVED
+    if state != "gone":
+        ending = {"metadata": {"deletionTimestamp": "2033-11-15T08:12:00Z"}} if state == "terminating" else {}
+        api.add(fake_api.DEFINITIONS, str(TENANTS), **ending)
+
+    unreadable = [one.kind for one in (await survey(client)).unreadable]
+
+    assert unreadable == ([TENANTS.group_kind] if state == "there" else [])
+
+
+@pytest.mark.parametrize("registered", [True, False])
+async def test_a_kind_of_an_extension_server_that_answers_404_is_empty_only_if_it_is_not_registered(
+    api: FakeApi, client: Client, registered: bool
+) -> None:
+    projects = Resource("project.openshift.io", "v1", "Project", "projects", False, VERBS)
+    api.kinds = (*CORE, projects)
+    api.failures[projects.path()] = NO_LONGER_SERVED
+    if registered:
+        api.add(API_SERVICES, "v1.project.openshift.io", spec={"service": {"name": "api", "namespace": "openshift"}})
+
+    unreadable = [one.kind for one in (await survey(client)).unreadable]
+
+    assert unreadable == ([projects.group_kind] if registered else [])
+
+
+async def test_a_kind_that_is_served_again_is_listed(api: FakeApi, client: Client) -> None:
+    """An API server that has just started doesn't serve the kinds of CRDs yet."""
+    client.retry_seconds = 5
+    api.kinds = (*CORE, TENANTS)
+    api.define(TENANTS)
+    api.failures[TENANTS.path()] = [NO_LONGER_SERVED, NO_LONGER_SERVED, api._list(TENANTS, "")]
+
+    found = await survey(client)
+
+    assert not found.unreadable
+    assert TENANTS.group_kind in found.listed
+
+
+# -- owners
+
+
+async def test_an_owner_of_a_kind_that_is_not_served_counts_as_existing(api: FakeApi, client: Client) -> None:
+    """The garbage collector keeps such a dependent for ever."""
+    owner = {"apiVersion": "gone.example.com/v1", "kind": "Vault", "metadata": {"name": "v", "uid": "unknown"}}
+    api.add(SECRETS, "theirs", "glasskube-system", owners=[owner])
+
+    assert "unknown" in (await survey(client)).existing
+
+
+async def test_a_package_whose_kind_is_gone_counts_as_gone(api: FakeApi, client: Client) -> None:
+    api.kinds = tuple(kind for kind in CORE if kind is not PACKAGES)
+    owner = {"apiVersion": PACKAGES.api_version, "kind": PACKAGES.kind, "metadata": {"name": "p", "uid": "unknown"}}
+    api.add(SECRETS, "left", "apps", owners=[owner])
+
+    assert [found.ref.name for found in orphans(await survey(client))] == ["left"]
+
+
+# -- namespaces that packages own indirectly
+
+
+async def test_what_is_in_a_namespace_that_a_package_owns_indirectly_is_surveyed(api: FakeApi, client: Client) -> None:
+    api.kinds = (*CORE, TENANTS)
+    api.define(TENANTS)
+    package = api.add(PACKAGES, "capsule")
+    tenant = api.add(TENANTS, "team-a", owners=[package])
+    api.add(NAMESPACES, "team-a-prod", owners=[tenant])
+    nested = api.add(TENANTS, "team-a-prod-nested", owners=[tenant])
+    api.add(NAMESPACES, "team-a-deep", owners=[nested])
+    for namespace in ("team-a-prod", "team-a-deep", "elsewhere"):
+        api.add(CONFIG_MAPS, "theirs", namespace)
+
+    found = await survey(client)
+
+    going = consequences(found, [package.found for package in found.packages])
+    assert {ref.namespace for ref in going if ref.kind == "ConfigMap"} == {"team-a-prod", "team-a-deep"}
+    assert Ref("", "ConfigMap", "elsewhere", "theirs") not in found.objects
+
+
+# -- one object under two kinds, as OpenShift serves it
+
+PROJECTS = Resource("project.openshift.io", "v1", "Project", "projects", False, VERBS)
+RBAC = Resource("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", True, VERBS)
+OPENSHIFT_RBAC = Resource("authorization.openshift.io", "v1", "RoleBinding", "rolebindings", True, VERBS - {"watch"})
+STREAMS = Resource("image.openshift.io", "v1", "ImageStream", "imagestreams", True, VERBS)
+STREAM_TAGS = Resource("image.openshift.io", "v1", "ImageStreamTag", "imagestreamtags", True, VERBS - {"watch"})
+REVIEWS = Resource("authorization.openshift.io", "v1", "SubjectRulesReview", "reviews", True, frozenset({"create"}))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+async def test_one_object_under_two_kinds_counts_once(api: FakeApi, client: Client, order: int) -> None:
+    kinds = (*CORE, PROJECTS, RBAC, OPENSHIFT_RBAC, STREAMS, STREAM_TAGS, REVIEWS)
+    api.kinds = kinds[::order]
+    package = api.add(PACKAGES, "app")
+    api.add(NAMESPACES, "app", uid="1", owners=[package])
+    api.add(PROJECTS, "app", uid="1", owners=[package])
+    for kind in (RBAC, OPENSHIFT_RBAC):
+        api.add(kind, "mine", "app", uid="2", roleRef={"kind": "Role", "name": "mine"})
+    for kind, name in ((STREAMS, "web"), (STREAM_TAGS, "web:1"), (STREAM_TAGS, "web:2")):
+        api.add(kind, name, "app", uid="3")
+
+    found = await survey(client)
+
+    going = consequences(found, [package.found for package in found.packages])
+    assert sorted(ref.group_kind for ref in going) == [
+        NAMESPACES.group_kind,
+        STREAMS.group_kind,
+        RBAC.group_kind,
+    ]
+    assert not found.unreadable
+
+
+async def test_an_alias_explains_its_objects_owner(api: FakeApi, client: Client) -> None:
+    """A dependent whose ownerReference names the alias is owned by the object: the UID decides."""
+    api.kinds = (*CORE, PROJECTS)
+    package = api.add(PACKAGES, "app")
+    api.add(NAMESPACES, "app", uid="1", owners=[package])
+    project = api.add(PROJECTS, "app", uid="1", owners=[package])
+    api.add(SECRETS, "owned", "glasskube-system", owners=[project])
+
+    found = await survey(client)
+
+    assert replace(found, objects={}).existing >= {"1"}
+    assert Ref("", "Secret", "glasskube-system", "owned") in consequences(found, [p.found for p in found.packages])
