@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from . import answers, errors, yaml_text
 from .discovery import Discovery, discover
 from .objects import Found, Ref
-from .resources import Resource
+from .resources import BUILT_IN_GROUPS, Resource
 from .retries import Tries
 
 if TYPE_CHECKING:
@@ -112,6 +112,23 @@ class Client:
         except errors.NotFound:
             return None
         return answers.found(resource, document, whole=whole)
+
+    async def has_ended(self, resource: Resource) -> bool:
+        """Whether a kind that answers 404 is gone, and not only unknown to the server that answered.
+
+        That may have just started, or be of another version than the others behind the address. A built-in kind
+        doesn't end; one of a CRD or of an extension API server ends with its CRD or APIService. Raises `KubeError`.
+        """
+        if resource.group in BUILT_IN_GROUPS:
+            return False
+        definition = await self.get(
+            Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", str(resource)),
+        )
+        if definition is not None:
+            return definition.terminating
+        name = f"{resource.version}.{resource.group}"
+        service = await self.get(Ref("apiregistration.k8s.io", "APIService", "", name), whole=True)
+        return service is None or not service.get("spec", "service")
 
     async def list(
         self,

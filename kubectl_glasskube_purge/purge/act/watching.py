@@ -12,19 +12,18 @@ from collections.abc import Collection
 
 from kubectl_glasskube_purge.kube import errors, watches
 from kubectl_glasskube_purge.kube.client import Listing
-from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.watches import Change
-from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
 
 from .run import Run, Tracked
 
 SERVED_AFTER = 1.0
-"""Seconds between two requests for a kind that isn't served although its CRD exists."""
+"""Seconds between two requests for a kind that isn't served although it exists."""
 
 POLL_EVERY = 2.0
-"""Seconds between two lists of a kind that may be listed but not watched."""
+"""Seconds between two lists of a kind that can't be watched."""
 
 
 def follow_all(run: Run) -> None:
@@ -45,6 +44,9 @@ async def _follow(run: Run, kind: tuple[str, str]) -> None:
     resource = run.client.discovery.find(*kind)
     if resource is None:
         return
+    if "watch" not in resource.verbs:
+        await _poll(run, resource)
+        return
     version = run.survey.listed[kind]
     while True:
         try:
@@ -57,35 +59,48 @@ async def _follow(run: Run, kind: tuple[str, str]) -> None:
                 _forget_all_but(run, kind)
                 return
             version = again
-        except errors.Forbidden as error:
-            run.emit(Problem("watch-forbidden", f"{resource} is listed again and again instead: {error.message}"))
+        except _OF_ALL_KINDS:
+            raise
+        except errors.KubeError as error:
+            code = "watch-forbidden" if isinstance(error, errors.Forbidden) else "watch-failed"
+            run.emit(Problem(code, f"{resource} is listed again and again instead of being watched: {error.message}"))
             await _poll(run, resource)
             return
 
 
-async def _served_again(run: Run, resource: Resource) -> str | None:
-    """The resourceVersion to watch from, for a kind that wasn't served for a moment; None if its CRD is gone.
+_OF_ALL_KINDS = (errors.Unauthorized, errors.Unreachable, errors.ConfigError)
+"""Errors that every other request meets, too."""
 
-    A restarting API server may not serve a CRD's kind yet: only the absence of the CRD proves that the kind is gone.
-    """
-    definition = Ref(*DEFINITION, "", str(resource))
-    while await run.client.get(definition) is not None:
+
+async def _served_again(run: Run, resource: Resource) -> str | None:
+    """The resourceVersion to watch from, for a kind that wasn't served for a moment; None if the kind is gone."""
+    while not await run.client.has_ended(resource):
         try:
             return (await _list(run, resource)).resource_version
-        except errors.NotFound:
+        except errors.KubeError as error:
+            if isinstance(error, _OF_ALL_KINDS):
+                raise
             await asyncio.sleep(SERVED_AFTER)
     return None
 
 
 async def _poll(run: Run, resource: Resource) -> None:
-    """Follows a kind without a watch, if the user lost the right to it, as long as an object of it is tracked."""
+    """Follows a kind that can't be watched, as long as an object of it is tracked.
+
+    While it can't be listed either, its objects count as existing: the stage's own limit of time ends that.
+    """
     kind = resource.group_kind
-    with contextlib.suppress(errors.NotFound):
-        while any(tracked.found.ref.group_kind == kind and not tracked.gone for tracked in run.tracked.values()):
+    while any(tracked.found.ref.group_kind == kind and not tracked.gone for tracked in run.tracked.values()):
+        try:
             await _list(run, resource)
-            await asyncio.sleep(POLL_EVERY)
-        return
-    _forget_all_but(run, kind)
+        except errors.NotFound:
+            if await _served_again(run, resource) is None:
+                _forget_all_but(run, kind)
+                return
+        except errors.KubeError as error:
+            if isinstance(error, _OF_ALL_KINDS):
+                raise
+        await asyncio.sleep(POLL_EVERY)
 
 
 async def _list(run: Run, resource: Resource) -> Listing:

@@ -15,10 +15,9 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
+from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.retries import Tries
 from kubectl_glasskube_purge.purge.model.kinds import (
-    API_SERVICE,
     CLAIM,
     DEFINITION,
     DEPLOYMENT,
@@ -83,26 +82,13 @@ class _Reading:
                 try:
                     listing = await self.client.list(resource, namespace=namespace, whole=whole, keep=count_and_keep)
                 except errors.NotFound as error:
-                    if await self._has_ended(resource):
+                    if await self.client.has_ended(resource):
                         return
                     await tries.again(errors.Busy(f"it exists, and isn't served: {error.message}"))
                     continue
                 self.listed[resource.group_kind] = listing.resource_version
                 self.take(listing.items)
                 return
-
-    async def _has_ended(self, resource: Resource) -> bool:
-        """Whether a kind that the server doesn't serve is gone, and not only unknown to the server that answered.
-
-        That may have just started, or be of another version than the others behind the address. Raises `KubeError`.
-        """
-        if resource.group in BUILT_IN_GROUPS:
-            return False
-        definition = await self.client.get(Ref(*DEFINITION, "", str(resource)))
-        if definition is not None:
-            return definition.terminating
-        service = await self.client.get(Ref(*API_SERVICE, "", f"{resource.version}.{resource.group}"), whole=True)
-        return service is None or not service.get("spec", "service")
 
     def take(self, items: Iterable[Found]) -> None:
         """Adds objects, in place of what was read of them before."""

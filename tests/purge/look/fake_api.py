@@ -75,6 +75,8 @@ class FakeApi:
     def __call__(self, asked: Asked) -> Any:
         if asked.path in self.failures:
             said = self.failures[asked.path]
+            if callable(said):
+                return said(asked)
             return said if not isinstance(said, list) else said.pop(0) if len(said) > 1 else said[0]
         if asked.path in ("/api", "/apis"):
             return answer(self._discovery(asked.path))
