@@ -11,6 +11,7 @@ from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 
 _HEADINGS: Mapping[str, str] = {
     "api-server": "busy certificate expired kube-error not-kubernetes unreachable",
+    "api-unavailable": "api-unavailable",
     "backup": "backup-exists backup-failed backup-impossible backup-unreadable",
     "changed-meanwhile": "appeared-meanwhile changed conflict flux-in-use not-suspended replaced",
     "conversion-webhook": "conversion-webhook",

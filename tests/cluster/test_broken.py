@@ -230,30 +230,29 @@ def _bundle(authority: Authority) -> str:
     return base64.b64encode(authority.certificate).decode()
 
 
-def test_namespaces_that_an_unavailable_api_holds_are_named_with_it(cluster: ControlPlane) -> None:
+def test_an_unavailable_api_that_would_hold_the_namespaces_is_refused_beforehand(cluster: ControlPlane) -> None:
     before = install.installed(cluster, packages=FIVE_PACKAGES)
     service = {"name": "gone", "namespace": "default"}
     api = {"group": "broken.example.com", "version": "v1", "service": service, "groupPriorityMinimum": 1}
     spec = {**api, "versionPriority": 1, "insecureSkipTLSVerify": True}
     unavailable = {**named("apiregistration.k8s.io/v1", "APIService", "v1.broken.example.com"), "spec": spec}
     cluster.api.create(unavailable)
-    cluster.kubectl("delete", "namespace", install.NAMESPACE, "--wait=false")
 
-    def stuck() -> bool | None:
-        found = cluster.api.get("v1", "Namespace", install.NAMESPACE)
-        return True if install.has_condition(found, "NamespaceDeletionDiscoveryFailure") else None
+    def known() -> bool | None:
+        found = cluster.api.get("apiregistration.k8s.io/v1", "APIService", "v1.broken.example.com")
+        return True if install.has_condition(found, "Available", "False") else None
 
-    cluster.wait("the namespace to be stuck", stuck)
+    cluster.wait("the API to be known as unavailable", known)
 
-    first = unfinished(cluster, lambda result: "broken.example.com/v1" in error(result))
-    assert "docs/troubleshooting.md#namespace" in error(first)
-    why = left(first)["Namespace /glasskube-system"]
-    assert "Discovery failed for some groups" in why
-    assert first.document["flux"]["decision"] == "keep", "what can't be read is doubt"
-    assert any("broken.example.com/v1" in one for one in warnings(first, "unreadable"))
-    assert any("glasskube-system" in one for one in warnings(first, "held"))
+    for arguments in (PURGE, ("--offline", "--dry-run", "-o", "json")):
+        refused = purge(cluster, *arguments, "--ignore-busy")
+        assert refused.returncode == 3, str(refused)
+        assert refused.document["error"]["code"] == "api-unavailable"
+        assert "kubectl delete apiservice v1.broken.example.com" in error(refused)
+        assert "docs/troubleshooting.md#api-unavailable" in error(refused)
+    assert cluster.api.get("v1", "Namespace", install.NAMESPACE) is not None
 
-    cluster.api.delete(unavailable)
+    cluster.kubectl("delete", "apiservice", "v1.broken.example.com")
     clean(cluster, before)
 
 

@@ -52,6 +52,47 @@ def test_what_users_put_into_a_packages_namespace_stays_with_the_namespace_and_f
     assert ("Namespace", "dashboard") in kept
 
 
+def test_what_users_put_into_a_namespace_that_a_package_owns_indirectly_is_kept(cluster: ControlPlane) -> None:
+    """A tenant, for which a ClusterRole stands here, owns namespaces: only content shows whose they are."""
+    install.install(cluster)
+    install.install_packages(cluster, install.TEN_PACKAGES[:1])
+    package = cluster.api.get("packages.glasskube.dev/v1alpha1", "ClusterPackage", "dashboard")
+    tenant = cluster.api.create(
+        {
+            "apiVersion": "rbac.authorization.k8s.io/v1",
+            "kind": "ClusterRole",
+            "metadata": {"name": "team-a", "ownerReferences": [owner_of(package)]},
+        }
+    )
+    for name in ("team-a-prod", "team-a-empty"):
+        metadata = {"name": name, "ownerReferences": [owner_of(tenant)]}
+        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    cluster.api.create(config_map("mine", "team-a-prod"))
+
+    consented = report(purge(cluster, "--offline", "--dry-run", "--include-foreign", "-o", "json"))
+    shown = {(one["kind"], one["name"]) for stage in consented["stages"] for one in stage["objects"]}
+    assert {("ConfigMap", "mine"), ("Namespace", "team-a-prod"), ("Namespace", "team-a-empty")} <= shown
+
+    result = purge(cluster, *PURGE)
+
+    assert result.returncode == 0, result
+    after = dump(cluster)
+    assert "ConfigMap team-a-prod/mine" in after
+    assert "ownerReferences" not in after["Namespace team-a-prod"]["metadata"]
+    assert "Namespace team-a-empty" not in after
+    assert ("Namespace", "team-a-prod") in {(one["kind"], one["name"]) for one in report(result)["kept"]}
+
+
+def owner_of(owner: Any) -> dict[str, str]:
+    metadata = owner["metadata"]
+    return {
+        "apiVersion": owner["apiVersion"],
+        "kind": owner["kind"],
+        "name": metadata["name"],
+        "uid": metadata["uid"],
+    }
+
+
 def test_a_system_namespace_stays_whoever_claims_to_own_it(cluster: ControlPlane) -> None:
     install.install(cluster)
     install.install_packages(cluster, install.TEN_PACKAGES[:1])

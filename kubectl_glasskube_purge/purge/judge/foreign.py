@@ -11,7 +11,15 @@ from functools import lru_cache
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
-from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, ENDPOINTS, NAMESPACE, SECRET
+from kubectl_glasskube_purge.purge.model.kinds import (
+    BINDINGS,
+    CLAIM,
+    DEFINITION,
+    ENDPOINTS,
+    NAMESPACE,
+    PROJECT,
+    SECRET,
+)
 from kubectl_glasskube_purge.purge.model.plan import Consequence
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
@@ -26,6 +34,17 @@ INCIDENTAL = frozenset(
     }
 )
 """What the control plane and common add-ons put into every namespace: (group, kind, name)."""
+
+INCIDENTAL_ON_OPENSHIFT = frozenset(
+    {
+        *(("", "ServiceAccount", name) for name in ("builder", "deployer")),
+        *((*BINDINGS[1], f"system:{name}") for name in ("image-pullers", "image-builders", "deployers")),
+    }
+)
+"""What OpenShift puts into every namespace: elsewhere these names are a user's."""
+
+_DOCKERCFG_ANNOTATIONS = ("openshift.io/internal-registry-auth-token.service-account", "openshift.io/token-secret.name")
+"""On the Secrets with which OpenShift's ServiceAccounts pull images."""
 
 MADE_BY_OPERATOR = frozenset(
     {
@@ -73,7 +92,16 @@ def is_incidental(survey: Survey, found: Found) -> bool:
         return True
     if found.annotations.get("kubernetes.io/service-account.name") and ref.group_kind == SECRET:
         return True
+    if PROJECT in survey.defines.values() and _is_incidental_on_openshift(found):
+        return True
     return bool(found.owners) and not found.owned_by(survey.existing)
+
+
+def _is_incidental_on_openshift(found: Found) -> bool:
+    ref = found.ref
+    if ref.group_kind == SECRET:
+        return "-dockercfg-" in ref.name and any(name in found.annotations for name in _DOCKERCFG_ANNOTATIONS)
+    return (ref.group, ref.kind, ref.name) in INCIDENTAL_ON_OPENSHIFT
 
 
 def unseen_in_namespaces(survey: Survey) -> str:

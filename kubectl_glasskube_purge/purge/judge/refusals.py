@@ -45,6 +45,22 @@ def unreadable(case: Case, plan: Plan) -> Problem | None:
     )
 
 
+def api_unavailable(case: Case, plan: Plan) -> Problem | None:
+    """No namespace ends while an API server that Kubernetes would ask for its content doesn't answer."""
+    unavailable = [ref for ref in case.survey.unavailable if ref not in plan.going]
+    namespaces = [ref for ref in plan.going if ref.group_kind == NAMESPACE]
+    if not unavailable or not namespaces:
+        return None
+    names = " ".join(ref.name for ref in unavailable)
+    return Problem(
+        "api-unavailable",
+        f"{displayed(unavailable)} can't be reached, and until it can Kubernetes ends no namespace",
+        f"Start the Service that it names: kubectl get apiservice {names}. "
+        f"If its product is gone: kubectl delete apiservice {names}",
+        details=(f"these namespaces would be left Terminating: {some(ref.name for ref in namespaces)}",),
+    )
+
+
 def shared_flux(case: Case, plan: Plan) -> Problem | None:
     """Flux was to go, and somebody may need it."""
     if case.options.flux != "delete" or not case.verdict.present:
@@ -105,4 +121,11 @@ def under_way(case: Case, plan: Plan) -> Problem | None:
     )
 
 
-CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (unreadable, shared_flux, marked, managed, under_way)
+CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (
+    unreadable,
+    api_unavailable,
+    shared_flux,
+    marked,
+    managed,
+    under_way,
+)

@@ -28,6 +28,15 @@ def unreadable(survey: Survey, plan: Plan) -> Iterator[Problem]:
         yield Problem("unreadable", f"{one.what} can't be read ({one.why})")
 
 
+def undecoded(survey: Survey, plan: Plan) -> Iterator[Problem]:
+    """What isn't read of a Helm release proves nothing."""
+    for (namespace, name), problem in survey.undecoded.items():
+        yield Problem(
+            "release-undecoded",
+            f"the stored manifest of Helm release {namespace}/{name} {problem}: what it keeps isn't known",
+        )
+
+
 def version_ambiguous(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """The version, where several releases have the same objects."""
     if survey.version.alternatives:
@@ -98,6 +107,7 @@ def never_finalized(survey: Survey, plan: Plan) -> Iterator[Problem]:
 
 CHECKS: tuple[Callable[[Survey, Plan], Iterator[Problem]], ...] = (
     unreadable,
+    undecoded,
     version_ambiguous,
     operator_not_ready,
     claimed,

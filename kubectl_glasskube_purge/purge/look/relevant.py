@@ -12,6 +12,7 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
 from kubectl_glasskube_purge.purge.model.kinds import (
+    API_SERVICE,
     BINDINGS,
     CLAIM,
     CLUSTER_ROLE,
@@ -24,7 +25,7 @@ from kubectl_glasskube_purge.purge.model.kinds import (
 )
 
 _CUSTOM = frozenset((*facts.GLASSKUBE_GROUP_KINDS, *(kind.group_kind for kind in facts.FLUX_KINDS)))
-WHOLE = _CUSTOM | {CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
+WHOLE = _CUSTOM | {API_SERVICE, CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
 """Kinds whose spec or status decides something."""
 FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
 """Kinds that show which objects of the others matter."""
@@ -49,7 +50,7 @@ def relevant(
             or (found.ref.group_kind in BINDINGS and found.get("roleRef", "name") in roles)
             or found.ref in known
             or found.ref.namespace in namespaces
-            or found.ref.group_kind == VOLUME
+            or found.ref.group_kind in (VOLUME, API_SERVICE)
             or found.ref.group_kind in packaged
             or found.ref.group_kind in _OF_OTHER_FLUX
             or (found.ref.group_kind == DEPLOYMENT and found.ref.name in _FLUX_CONTROLLERS)

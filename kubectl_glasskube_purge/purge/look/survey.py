@@ -18,6 +18,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.retries import Tries
 from kubectl_glasskube_purge.purge.model.kinds import (
+    API_SERVICE,
     CLAIM,
     DEFINITION,
     DEPLOYMENT,
@@ -133,9 +134,25 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     return replace(
         reading.composed(resource.group_kind for resource in resources),
         helm_keeps=frozenset(ref for release in releases.values() for ref in release.kept),
+        unavailable=tuple(sorted(_unavailable(reading))),
         undecoded={name: release.problem for name, release in sorted(releases.items()) if release.problem},
         taken=taken,
     )
+
+
+def _unavailable(reading: _Reading) -> set[Ref]:
+    """The APIServices whose server doesn't answer, by the discovery and by their own condition.
+
+    The discovery leaves out one that has never answered; the condition takes a moment to change.
+    """
+    stale = (group_version.partition("/") for group_version in reading.client.discovery.unreadable)
+    unavailable = {Ref(*API_SERVICE, "", f"{version}.{group}", "v1") for group, _, version in stale}
+    for ref, found in reading.objects.items():
+        if ref.group_kind == API_SERVICE and found.get("spec", "service"):
+            conditions = found.get("status", "conditions") or ()
+            if any(one.get("type") == "Available" and one.get("status") == "False" for one in conditions):
+                unavailable.add(ref)
+    return unavailable
 
 
 async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces: Collection[str]) -> Survey:

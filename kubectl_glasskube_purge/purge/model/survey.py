@@ -118,6 +118,8 @@ class Survey:
     existing: frozenset[str] = frozenset()
     """UIDs that exist, of those that any ownerReference names."""
     unreadable: tuple[Unreadable, ...] = ()
+    unavailable: tuple[Ref, ...] = ()
+    """APIServices whose server doesn't answer: until it does, Kubernetes ends no namespace."""
     version: Version = field(default_factory=Version)
     operator: Controller = field(default_factory=lambda: absent_controller(facts.NAMESPACE))
     helm_controller: Controller = field(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
@@ -268,3 +270,36 @@ def test_a_flux_that_an_earlier_purge_left_is_taken_on_the_same_proof() -> None:
     cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", "shop")
     assert decided(cluster).flux == "keep"
     assert decided(cluster).empty
+
+
+# -- what can't be read, or doesn't answer
+
+API = Ref("apiregistration.k8s.io", "APIService", "", "v1beta1.metrics.k8s.io", "v1")
+
+
+def test_an_api_that_does_not_answer_refuses_where_a_namespace_would_have_to_end() -> None:
+    survey = replace(installed(packages=1).survey(), unavailable=(API,))
+    (refusal,) = plan(survey, Options(ignore_busy=True)).refusals
+    assert refusal.code == "api-unavailable"
+    assert API.name in refusal.message
+    assert f"kubectl delete apiservice {API.name}" in refusal.hint
+    assert "glasskube-system" in refusal.details[0]
+
+
+def test_an_api_that_a_package_brought_and_that_goes_with_it_refuses_nothing() -> None:
+    cluster = installed("plain", packages=1)
+    cluster.add("apiregistration.k8s.io", "APIService", API.name, owners=cluster.packages)
+    assert not plan(replace(cluster.survey(), unavailable=(API,)), Options(ignore_busy=True)).refusals
+
+
+def test_an_api_that_does_not_answer_refuses_nothing_where_no_namespace_ends() -> None:
+    survey = replace(installed(glasskube="definitions").survey(), unavailable=(API,))
+    decision = plan(survey, Options(flux="keep", ignore_busy=True))
+    assert not any(ref.kind == "Namespace" for ref in decision.going)
+    assert "api-unavailable" not in refused(decision)
+
+
+def test_a_release_that_is_not_decoded_is_warned_about() -> None:
+    survey = replace(installed().survey(), undecoded={("home", "web"): "is cut off"})
+    (warning,) = [one for one in plan(survey, Options()).warnings if one.code == "release-undecoded"]
+    assert warning.message == "the stored manifest of Helm release home/web is cut off: what it keeps isn't known"

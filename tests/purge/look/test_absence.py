@@ -182,3 +182,16 @@ async def test_an_alias_explains_its_objects_owner(api: FakeApi, client: Client)
 
     assert replace(found, objects={}).existing >= {"1"}
     assert Ref("", "Secret", "glasskube-system", "owned") in consequences(found, [p.found for p in found.packages])
+
+
+# -- extension API servers that don't answer
+
+
+async def test_an_apiservice_that_is_unavailable_is_known_by_its_condition(api: FakeApi, client: Client) -> None:
+    """The discovery leaves out one that has never answered."""
+    for name, available in (("v1.dead.example.com", "False"), ("v1.alive.example.com", "True")):
+        conditions = [{"type": "Available", "status": available}]
+        api.add(API_SERVICES, name, spec={"service": {"name": "x"}}, status={"conditions": conditions})
+    api.add(API_SERVICES, "v1.apps", status={"conditions": [{"type": "Available", "status": "False"}]})
+
+    assert [ref.name for ref in (await survey(client)).unavailable] == ["v1.dead.example.com"]
