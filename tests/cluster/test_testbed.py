@@ -305,6 +305,9 @@ def test_package_whose_repository_is_gone_makes_the_webhook_refuse_every_delete(
     with without_webhook(cluster):
         install_package(cluster, "ClusterPackage", "elsewhere", repository="extra")
         wait_ready(cluster, "ClusterPackage", "elsewhere", condition="Failed")
+        # The operator fails the other packages, too, at their next look, and goes on.
+        cluster.api.patch(named("ClusterPackage", "dashboard"), {"metadata": {"labels": {"team": "platform"}}})
+        wait_ready(cluster, "ClusterPackage", "dashboard", condition="Failed")
     with pytest.raises(ApiError, match=r'denied the request: PackageRepository.* "extra" not found') as refused:
         cluster.api.delete(named("ClusterPackage", "dashboard"))
     # The very code that says elsewhere that an object is gone.

@@ -388,7 +388,10 @@ class Operator:
         if manifest.get("components") and not namespaced:
             look.resources.append(await self._ensure_namespace(package, manifest["defaultNamespace"]))
         required = _required(package, manifest, namespaced)
-        graph = await self.graph(live=False)
+        try:
+            graph = await self.graph(live=False)
+        except Refused as error:
+            raise Failure(f"error validating dependencies: {error}") from error
         before = graph.errors()
         graph.add(_vertex(package, namespaced), manifest, package["spec"]["packageInfo"]["version"], manual=True)
         missing = [one for one in required if graph.version(one.vertex) is None]
