@@ -22,6 +22,7 @@ from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural
 from kubectl_glasskube_purge.purge.look.compose import controller_of
 from kubectl_glasskube_purge.purge.model.events import (
+    NO_LIMITS,
     Event,
     Interrupted,
     Limits,
@@ -40,9 +41,6 @@ from . import order
 from .restore import Restore, defines
 from .sidecar import gone_images
 from .wait import Run, Wait
-
-NO_LIMITS = Limits()
-"""Each wait has its own end all the same."""
 
 GONE_PATIENCE = 120.0
 """Seconds for an object of the same name to be gone that is being deleted."""

@@ -38,8 +38,8 @@ class Run:
         """Raises `Interrupted` or `TimedOut` where it is time to end."""
         if self.stop.is_set():
             raise Interrupted()
-        left = self.limits.total if self.limits.left is None else self.limits.left
-        if left is not None and self.now() - self.started > left:
+        limit = self.limits.execution
+        if limit is not None and self.now() - self.started > limit:
             raise TimedOut(
                 "timeout",
                 f"not finished within {self.limits.total:.0f} s",

@@ -16,7 +16,6 @@ from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.ownership import consequences, helm_release_made_by
 from kubectl_glasskube_purge.purge.look import helm_release
 from kubectl_glasskube_purge.purge.look.survey import release_secret
-from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Stage
 
 from .run import Run, Tracked, all_of
@@ -27,9 +26,7 @@ async def read_charts(run: Run, stage: Stage) -> None:
 
     If a Secret may not be read, nothing is proven, and what is left is reported at the end.
     """
-    namespaces = {c.found.ref.name for c in stage.consequences if c.found.ref.group_kind == NAMESPACE}
-    outside = [c for c in stage.consequences if c.rule == "helm" and c.found.ref.namespace not in namespaces]
-
+    outside = stage.outside
     releases = [found for ref in sorted({c.because for c in outside}) if (found := run.survey.get(ref)) is not None]
     secrets = await all_of(_secret(run, release) for release in releases)
     stored = [(release, secret) for release, secret in zip(releases, secrets, strict=True) if secret is not None]

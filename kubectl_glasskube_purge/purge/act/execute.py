@@ -88,7 +88,7 @@ async def execute(
 async def _hurry(run: Run) -> None:
     """Ends all retries once the run has to end."""
     with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(run.stop.wait(), run.limit)
+        await asyncio.wait_for(run.stop.wait(), run.limits.execution)
     run.client.hurry.set()
 
 

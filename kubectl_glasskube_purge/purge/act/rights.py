@@ -72,12 +72,11 @@ def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[tuple[str
 
 def _may_be_left(going: Mapping[Ref, Found], stage: Stage) -> Iterator[Ref]:
     """What a chart has outside of its namespace, where that goes: if it goes first, nobody uninstalls the rest."""
-    namespaces = {c.found.ref.name for c in stage.consequences if c.found.ref.group_kind == NAMESPACE}
-    for consequence in stage.consequences:
-        if consequence.rule == "helm" and consequence.found.ref.namespace not in namespaces:
-            home, _ = helm_release_made_by(going[consequence.because])
-            if home in namespaces:
-                yield consequence.found.ref
+    namespaces = stage.namespaces
+    for consequence in stage.outside:
+        home, _ = helm_release_made_by(going[consequence.because])
+        if home in namespaces:
+            yield consequence.found.ref
 
 
 def _unseen(kind: tuple[str, str]) -> frozenset[str]:

@@ -80,14 +80,10 @@ class Run:
     """Whether the delete of Glasskube's webhook configuration was sent."""
 
     @property
-    def limit(self) -> float | None:
-        """Seconds from `started` after which the run ends; None for no limit."""
-        return self.limits.total if self.limits.left is None else self.limits.left
-
-    @property
     def late(self) -> bool:
         """Whether the limit of the whole run has passed."""
-        return self.limit is not None and now() - self.started > self.limit
+        limit = self.limits.execution
+        return limit is not None and now() - self.started > limit
 
     def moved(self) -> None:
         """Records progress, and wakes whatever waits for it."""

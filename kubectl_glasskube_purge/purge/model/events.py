@@ -35,6 +35,11 @@ class Limits:
     webhook: float = 15.0
     """For a webhook that doesn't answer: the API server goes on calling one whose configuration is deleted."""
 
+    @property
+    def execution(self) -> float | None:
+        """Seconds that the execution may take; None for no limit."""
+        return self.total if self.left is None else self.left
+
 
 @dataclass(frozen=True)
 class StageStarted:
