@@ -26,6 +26,9 @@ from .names import short, tilde
 FOLD = 6
 """Of a list in the preview, what is shown before the rest is only counted."""
 
+DEEPEST = 20
+"""Levels at which an object hangs on another."""
+
 _WORKLOADS = frozenset(
     {("apps", "Deployment"), ("apps", "StatefulSet"), ("apps", "DaemonSet"), ("batch", "Job"), ("batch", "CronJob")}
 )
@@ -142,17 +145,17 @@ def _every(stage: Stage) -> Iterator[Node]:
     for consequence in stage.consequences:
         by_cause.setdefault(consequence.because, []).append(consequence)
 
-    def hung_on(ref: Ref) -> list[Node]:
+    def hung_on(ref: Ref, depth: int = 0) -> list[Node]:
+        causes = by_cause.pop(ref, ()) if depth < DEEPEST else ()
         return [
-            Node(with_reason(c.found.ref, _WITH_IT[c.rule]), children=hung_on(c.found.ref))
-            for c in by_cause.pop(ref, ())
+            Node(with_reason(c.found.ref, _WITH_IT[c.rule]), children=hung_on(c.found.ref, depth + 1)) for c in causes
         ]
 
     for action in stage.actions:
         verb = "" if action.verb == "delete" else f"{_VERBS[action.verb]}: "
         followers = hung_on(action.ref) if action.verb == "delete" else []
         yield Node(with_reason(action.ref, f"{verb}{action.reason}"), children=followers)
-    # What goes because of an object of another stage.
+    # What goes because of an object of another stage, and what would hang too deep to be read.
     for consequence in [c for causes in by_cause.values() for c in causes]:
         yield Node(with_reason(consequence.found.ref, consequence.reason))
 

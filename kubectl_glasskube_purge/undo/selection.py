@@ -21,7 +21,7 @@ from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge.foreign import INCIDENTAL, MACHINERY
+from kubectl_glasskube_purge.purge.judge.foreign import CONTROL_PLANE, INCIDENTAL
 from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
 from kubectl_glasskube_purge.purge.model.kinds import JOB, NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
@@ -44,7 +44,6 @@ _BY_PRODUCTS = frozenset(
 )
 """Of these kinds, those that have an owner or were only ever written by the control plane; Leases always."""
 
-_CONTROL_PLANE = MACHINERY - facts.FIELD_MANAGERS
 _LEASE = ("coordination.k8s.io", "Lease")
 _WEBHOOK_SECRET = Ref("", "Secret", facts.NAMESPACE, facts.WEBHOOK_SECRET)
 _WEBHOOK_CONFIGURATION = Ref(
@@ -136,7 +135,7 @@ def _is_by_product(found: Found) -> bool:
         return True
     if ref.group_kind == JOB and any(owner.kind == "CronJob" for owner in found.owners):
         return True
-    return bool(found.managers) and not found.owners and _CONTROL_PLANE.issuperset(found.managers)
+    return bool(found.managers) and not found.owners and CONTROL_PLANE.issuperset(found.managers)
 
 
 def contents(choices: Iterable[Choice], bodies: Mapping[Ref, Found]) -> Contents:

@@ -177,10 +177,33 @@ def test_without_operator_and_its_crds_all_the_rest_goes(cluster: ControlPlane) 
         "Glasskube's kinds to be gone",
         lambda: None if any(kind.group == "packages.glasskube.dev" for kind in cluster.api.kinds()) else True,
     )
+    # The garbage collector keeps what is owned by a kind that isn't served, and takes half a minute to learn that one
+    # isn't any more: a version that never was makes no difference to the purge.
+    gone = {
+        "apiVersion": "packages.glasskube.dev/v1",
+        "kind": "ClusterPackage",
+        "name": "gone",
+        "uid": "gone",
+    }
+    for name in ("left", "left-and-used"):
+        metadata = {"name": name, "ownerReferences": [gone]}
+        cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
+    mine = {"name": "mine", "namespace": "left-and-used"}
+    cluster.api.create({"apiVersion": "v1", "kind": "ConfigMap", "metadata": mine})
 
-    result = clean(cluster, before)
+    result = purge(cluster, *FIRST)
 
+    assert result.returncode == 0, str(result)
     assert result.document["flux"]["decision"] == "delete"
+    (why,) = [one["why"] for one in result.document["kept"] if one["name"] == "left-and-used"]
+    assert why == "holds what no package owns: configmap/mine -n left-and-used"
+    home = cluster.api.get("v1", "Namespace", "left-and-used")
+    assert home is not None
+    assert not home["metadata"].get("ownerReferences")
+    assert cluster.api.get("v1", "ConfigMap", "mine", "left-and-used")
+    cluster.kubectl("delete", "namespace", "left-and-used")
+    left = settled_difference(cluster, before, OUTLIVES)
+    assert not left, "\n".join(["the cluster isn't as before:", *left])
 
 
 def test_a_webhook_that_cant_be_called_is_taken_out_of_the_way(cluster: ControlPlane) -> None:

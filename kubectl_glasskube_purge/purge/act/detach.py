@@ -56,12 +56,13 @@ async def stop_operator(run: Run, stage: str, action: Action) -> None:
 
 
 async def detach(run: Run, stage: str, action: Action) -> None:
-    """Takes the ownerReferences of deleted objects off a kept object, and sees that they are off.
+    """Takes the ownerReferences of objects that go, or are gone, off a kept object, and sees that they are off.
 
     Raises `GuardStopped` if another object has its name, `Interrupted` and `KubeError`.
     """
     run.raise_if_stopped()
     going = {found.uid for found in run.plan.going.values()}
+    going |= {owner.uid for owner in action.found.owners} - run.survey.existing
     answer = await edits.remove_owners(run.client, action.ref, uid=action.found.uid, owners=going, label=_MANAGED_BY)
     if answer == "replaced":
         raise GuardStopped(

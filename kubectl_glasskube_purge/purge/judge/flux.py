@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.model.kinds import BINDINGS, CLUSTER_ROLE, DE
 from kubectl_glasskube_purge.purge.model.plan import Evidence, FluxVerdict
 from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, LABEL_MANAGER, TELLING_NOTHING, Survey
 
-from .foreign import MACHINERY, foreign_in, packaged
+from .foreign import CONTROL_PLANE, foreign_in, packaged
 from .managers import managed_by
 from .ownership import orphans, stray_charts
 from .usage import bindings_of
@@ -74,7 +74,7 @@ def glasskube_applied_it(survey: Survey, objects: tuple[Found, ...]) -> Iterator
 
 def nobody_applied_another_over_it(survey: Survey, objects: tuple[Found, ...]) -> Iterator[Evidence]:
     """Who applied their own Flux over Glasskube's left a field manager, too. Handwork with kubectl is no use of it."""
-    expected = {facts.FIELD_MANAGER, PURGE_MANAGER} | TELLING_NOTHING | MACHINERY | facts.HANDWORK_MANAGERS
+    expected = {PURGE_MANAGER, *TELLING_NOTHING, *CONTROL_PLANE, *facts.FIELD_MANAGERS, *facts.HANDWORK_MANAGERS}
     told = [found for found in objects if facts.FIELD_MANAGER in found.managers]
     changed = [found for found in told if set(found.managers) - expected]
     if changed:

@@ -14,9 +14,7 @@ from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.model.kinds import (
     BINDINGS,
     CLAIM,
-    DEFINITION,
     ENDPOINTS,
-    NAMESPACE,
     PROJECT,
     SECRET,
 )
@@ -60,8 +58,8 @@ MADE_BY_FLUX = frozenset(
 )
 """What the controllers of `aio` make at run time, in their namespace."""
 
-MACHINERY = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet"}) | facts.FIELD_MANAGERS
-"""Field managers of the control plane and of Glasskube: what only they wrote is nobody's own."""
+CONTROL_PLANE = frozenset({"kube-controller-manager", "kube-scheduler", "kubelet"})
+"""Field managers of Kubernetes itself: what only they wrote follows from something else."""
 
 
 @lru_cache(maxsize=2)
@@ -72,8 +70,8 @@ def packaged(survey: Survey) -> Mapping[Ref, Consequence]:
 
 def foreign_in(survey: Survey, namespace: str, known: Iterable[Found]) -> tuple[Found, ...]:
     """Objects in a namespace that are neither `known`, nor follow from them, nor the packages', nor incidental."""
-    roots = [found for found in known if found.ref.group_kind not in (NAMESPACE, DEFINITION)]  # may hold anybody's
-    explained = {found.ref for found in roots} | own_consequences(survey, roots).keys() | packaged(survey).keys()
+    known = list(known)
+    explained = {found.ref for found in known} | own_consequences(survey, known).keys() | packaged(survey).keys()
     explained |= {package.ref for package in survey.packages} | MADE_BY_OPERATOR | MADE_BY_FLUX
     inside = [found for found in survey.in_namespace(namespace) if found.ref not in explained]
     return tuple(sorted((f for f in inside if not is_incidental(survey, f)), key=lambda f: f.ref))
@@ -84,7 +82,19 @@ def is_incidental(survey: Survey, found: Found) -> bool:
 
     Endpoints follow their Service, metrics their Pod, a token its ServiceAccount,
     a Lease whoever holds it. What lost all its owners is about to go by itself.
+    What such an object owns is incidental, too.
     """
+    return found.uid in _incidental(survey)
+
+
+@lru_cache(maxsize=2)
+def _incidental(survey: Survey) -> frozenset[str]:
+    """The UIDs of all that is incidental."""
+    alone = [found for found in survey.objects.values() if _is_incidental_itself(survey, found)]
+    return frozenset(found.uid for found in alone) | {c.found.uid for c in own_consequences(survey, alone).values()}
+
+
+def _is_incidental_itself(survey: Survey, found: Found) -> bool:
     ref = found.ref
     if (ref.group, ref.kind, ref.name) in INCIDENTAL or ref.group == "metrics.k8s.io":
         return True
@@ -120,9 +130,8 @@ def unseen_in_namespaces(survey: Survey) -> str:
 def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Found, ...]:
     """What is in a package's namespace and neither the packages' `own` nor a by-product of it.
 
-    A volume claim made from a StatefulSet's template counts as the StatefulSet's,
-    and what only controllers ever wrote as theirs, unless somebody who stays owns
-    it, too; all else may be somebody's.
+    A volume claim made from a StatefulSet's template counts as the StatefulSet's; any other outlives who made it. What
+    only Kubernetes itself wrote is a by-product, unless somebody who stays owns it. All else may be somebody's.
     """
     inside = survey.in_namespace(namespace)
     unexplained = [f for f in inside if f.ref not in own]
@@ -131,8 +140,11 @@ def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Fou
         found
         for found in sorted(unexplained, key=lambda f: f.ref)
         if not is_incidental(survey, found)
-        and not (found.ref.group_kind == CLAIM and any(made_from_template(found.ref.name, name) for name in sets))
-        and not (found.managers and set(found.managers) <= MACHINERY and not found.owned_by(survey.existing))
+        and not (
+            any(made_from_template(found.ref.name, name) for name in sets)
+            if found.ref.group_kind == CLAIM
+            else found.managers and CONTROL_PLANE.issuperset(found.managers) and not found.owned_by(survey.existing)
+        )
     )
 
 

@@ -31,9 +31,9 @@ def consequences(
     """Everything that goes after `roots`, the roots themselves not included.
 
     What is `kept` doesn't go, and nothing goes because of it: its ownerReferences
-    are taken off before its owner is deleted. A HelmRelease `without_chart` goes
-    without anybody uninstalling its chart. `gone` are UIDs of what went before: who
-    has several owners goes with the last of them.
+    are taken off before its owner is deleted. A root among it takes along only what
+    it owns. A HelmRelease `without_chart` goes without anybody uninstalling its chart.
+    `gone` are UIDs of what went before: who has several owners goes with the last of them.
     """
     pending = [(found, found.ref) for found in roots]
     going: dict[Ref, Consequence | None] = {found.ref: None for found, _ in pending}
@@ -44,6 +44,8 @@ def consequences(
             if dependent.ref in going or dependent.ref in kept:
                 continue
             if rule in ("helm", "chart") and found.ref in without_chart:
+                continue
+            if rule in ("namespace", "definition") and found.ref in kept:
                 continue
             if rule == "owner" and not _loses_last_owner(dependent, uids, survey.existing):
                 continue
@@ -149,10 +151,11 @@ def stray_charts(survey: Survey) -> tuple[Found, ...]:
 
 @lru_cache(maxsize=2)
 def orphans(survey: Survey) -> tuple[Found, ...]:
-    """What belonged to packages that are gone: the garbage collector is about to take it.
+    """What belonged to packages that are gone.
 
-    Its ownerReferences all name Glasskube's own kinds, and nothing with such a UID
-    exists any more. Nothing is taken for an orphan where packages can't be listed.
+    Its ownerReferences all name Glasskube's own kinds, and nothing with such a UID exists any more. The garbage
+    collector deletes it only as long as their CRDs are served. Nothing is taken for an orphan where packages can't be
+    listed.
     """
     if any(facts.GROUP in unreadable.what for unreadable in survey.unreadable):
         return ()

@@ -25,8 +25,10 @@ def package_actions(case: Case) -> list[Action]:
     """Everything that the first stage does, each with its level."""
     survey = case.survey
     going = consequences(survey, survey.package_objects, case.staying)
-    uids = survey.package_uids | {consequence.found.uid for consequence in going.values()}
-    detached = [protection for protection in case.protected.values() if protection.found.owned_by(uids)]
+    left = () if case.mode else orphans(survey)
+    following = consequences(survey, [*survey.package_objects, *left], case.staying).values()
+    uids = survey.package_uids.union(found.uid for found in (*left, *(one.found for one in following)))
+    detached = [one for one in case.protected.values() if one.found.owned_by(uids) or one.found in left]
     stops = bool(detached or case.mode)
     webhook = _webhook(survey, "stopped" if stops else survey.operator.state)
     steps = [step for step in (_stop(survey) if stops else [], webhook) if step]
@@ -105,29 +107,58 @@ def dependency_levels(packages: Iterable[Package]) -> Mapping[Ref, int]:
     circle share a level: the operator can't have installed them so, and no order
     is better than another.
     """
-    dependents: dict[Ref, set[Ref]] = {package.ref: set() for package in packages}
+    packages = tuple(packages)
+    dependents: dict[Ref, list[Ref]] = {package.ref: [] for package in packages}
     for package in packages:
         for required in package.requires:
-            dependents.setdefault(required, set()).add(package.ref)
+            dependents.setdefault(required, []).append(package.ref)
     levels: dict[Ref, int] = {}
+    for circle in circles(dependents):
+        before = [levels[other] for ref in circle for other in dependents[ref] if other not in circle]
+        levels |= dict.fromkeys(circle, max(before, default=-1) + 1)
+    return levels
 
-    def level(ref: Ref, path: frozenset[Ref]) -> int:
-        if ref not in levels:
-            above = dependents[ref] - path - {ref}
-            highest = max((level(dependent, path | {ref}) + 1 for dependent in above), default=0)
-            if path & dependents[ref]:
-                return highest  # part of a circle: only the start of the walk knows the whole of it
-            levels[ref] = highest
-        return levels[ref]
 
-    return {ref: level(ref, frozenset()) for ref in dependents}
+def circles(leads_to: Mapping[Ref, Iterable[Ref]]) -> Iterator[frozenset[Ref]]:
+    """The strongly connected components of a graph (Tarjan, 1972), each after those that it leads to."""
+    number: dict[Ref, int] = {}
+    lowest: dict[Ref, int] = {}
+    unsettled: dict[Ref, None] = {}
+    path: list[tuple[Ref, Iterator[Ref]]] = []
+
+    def enter(ref: Ref) -> None:
+        number[ref] = lowest[ref] = len(number)
+        unsettled[ref] = None
+        path.append((ref, iter(leads_to[ref])))
+
+    for start in leads_to:
+        if start not in number:
+            enter(start)
+        while path:
+            ref, others = path[-1]
+            for other in others:
+                if other not in number:
+                    enter(other)
+                    break
+                if other in unsettled:
+                    lowest[ref] = min(lowest[ref], number[other])
+            else:
+                path.pop()
+                if path:
+                    before = path[-1][0]
+                    lowest[before] = min(lowest[before], lowest[ref])
+                if lowest[ref] == number[ref]:
+                    circle = {ref}
+                    while (last := unsettled.popitem()[0]) != ref:
+                        circle.add(last)
+                    yield frozenset(circle)
 
 
 def _orphans(case: Case, going: Collection[Ref]) -> Iterator[Action]:
-    """What packages that are gone left, and the garbage collector hasn't taken yet."""
+    """What packages that are gone left. The garbage collector keeps what is owned by a kind that isn't served."""
     for found in () if case.mode else orphans(case.survey):
         if found.ref not in going and found.ref not in case.protected:
-            yield Action("delete", found, "its package is gone, and the garbage collector is about to take it")
+            yield Action("delete", found, "left by a package that is gone")
 
 
 def _users_of_flux(case: Case, going: Collection[Ref]) -> Iterator[Action]:

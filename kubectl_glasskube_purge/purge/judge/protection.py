@@ -9,16 +9,16 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, some
 from kubectl_glasskube_purge.purge.model.kinds import BINDINGS, CLUSTER_ROLE, DEFINITION, NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Consequence, Protection
+from kubectl_glasskube_purge.purge.model.plan import Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .foreign import strangers, unseen_in_namespaces
-from .ownership import consequences, helm_release_made_by, helm_release_of, own_consequences
+from .ownership import consequences, helm_release_made_by, helm_release_of, orphans, own_consequences
 from .usage import bindings_of
 
 
 def protections(survey: Survey, roots: Iterable[Found], *, include_foreign: bool = False) -> Mapping[Ref, Protection]:
-    """What must not go with `roots`: what is marked so, what others use, and whatever holds such a thing.
+    """What must not go with `roots` and the orphans: what is marked so, what others use, and what holds such a thing.
 
     A namespace that holds a kept object, the CRD of a kept instance, the
     HelmRelease of a kept chart object and its source are kept for its sake.
@@ -26,9 +26,12 @@ def protections(survey: Survey, roots: Iterable[Found], *, include_foreign: bool
     roots = list(roots)
     protected: dict[Ref, Protection] = {}
     while True:
-        going = consequences(survey, roots, protected)
-        use = _Use(survey, own_consequences(survey, roots, protected).keys(), include_foreign)
-        judged = [_marked(c.found) or _needed_by_others(c.found, use) for c in going.values()]
+        orphaned = [found for found in orphans(survey) if found.ref not in protected]
+        own = own_consequences(survey, [*roots, *orphaned], protected).keys() | {found.ref for found in orphaned}
+        use = _Use(survey, own, include_foreign)
+        going = {found.ref: found for found in orphaned}
+        going |= {c.found.ref: c.found for c in consequences(survey, [*roots, *orphaned], protected).values()}
+        judged = [_marked(found) or _needed_by_others(found, use) for found in going.values()]
         reasons = {reason.found.ref: reason for reason in judged if reason is not None}
         for protection in protected.values():
             reasons |= {holder.found.ref: holder for holder in _holders(survey, protection, going)}
@@ -37,9 +40,8 @@ def protections(survey: Survey, roots: Iterable[Found], *, include_foreign: bool
         protected |= {ref: reason for ref, reason in reasons.items() if ref not in protected}
 
 
-def is_system_namespace(name: str) -> bool:
-    """`default` and `kube-*`, whose end would be the cluster's."""
-    return name == "default" or name.startswith("kube-")
+SYSTEM_NAMESPACES = frozenset({"default", "kube-system", "kube-public", "kube-node-lease"})
+"""Kubernetes' own: the API server makes them, and their end would be the cluster's."""
 
 
 def keep_annotations(found: Found) -> tuple[str, ...]:
@@ -72,7 +74,7 @@ def _needed_by_others(found: Found, use: _Use) -> Protection | None:
 
 
 def _namespace(found: Found, use: _Use) -> Protection | None:
-    if is_system_namespace(found.ref.name):
+    if found.ref.name in SYSTEM_NAMESPACES:
         return Protection(found, "a namespace of Kubernetes itself: never deleted, whoever claims to own it")
     if use.include_foreign:
         return None
@@ -124,13 +126,13 @@ def _for(others: Iterable[Found], found: Found, why: str) -> Protection:
 # -- what has to stay for its sake
 
 
-def _holders(survey: Survey, protection: Protection, going: Mapping[Ref, Consequence]) -> Iterator[Protection]:
+def _holders(survey: Survey, protection: Protection, going: Mapping[Ref, Found]) -> Iterator[Protection]:
     """Its namespace, the CRD of its kind, and what its chart needs to go on."""
     kept = protection.found.ref
     definitions = [Ref(*DEFINITION, "", name) for name, kind in survey.defines.items() if kind == kept.group_kind]
     for ref in (Ref(*NAMESPACE, "", kept.namespace), *definitions, *_chart_needs(survey, protection.found)):
         if ref in going:
-            yield Protection(going[ref].found, f"holds {kept.display}, which stays", (kept,))
+            yield Protection(going[ref], f"holds {kept.display}, which stays", (kept,))
 
 
 def _chart_needs(survey: Survey, kept: Found) -> Iterator[Ref]:

@@ -36,8 +36,7 @@ def _users_of(ref: Ref, survey: Survey, going: Collection[Ref]) -> str:
         users = [f.ref for f in survey.of_kind(INGRESS) if _ingress_class(f) == ref.name and f.ref not in going]
         return f"{ref.display} goes, and is used by {displayed(users)}" if users else ""
     if ref.group_kind == CLUSTER_ROLE:
-        bindings = survey.of_kind(*BINDINGS)
-        users = [f.ref for f in bindings if f.get("roleRef", "name") == ref.name and f.ref not in going]
+        users = [binding.ref for binding in bindings_of(survey, ref, going)]
         return f"{ref.display} goes, and is granted by {displayed(users)}" if users else ""
     return ""
 

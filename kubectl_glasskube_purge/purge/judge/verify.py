@@ -28,7 +28,7 @@ def verify(after: Survey, plan: Plan | None = None) -> Verification:
     kept = {one.ref for one in decided.kept}
     promised = {found.uid for found in decided.going.values()}
     spared = {found.ref for found in verdict.objects if decided.flux != "delete"}
-    evident = inventory.every_object().union(found.ref for found in after.labelled) - spared
+    evident = inventory.every_object() - spared
     leftovers = tuple(
         _leftover(found, after)
         for ref, found in sorted(after.objects.items())

@@ -8,6 +8,7 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed
+from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION, Claim
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
@@ -55,6 +56,12 @@ def claimed(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """Another purge."""
     if words := claimed_by(survey):
         yield Problem("claimed", words)
+
+
+def unreadable_claim(survey: Survey, plan: Plan) -> Iterator[Problem]:
+    """A note on Glasskube's namespace that no purge wrote so."""
+    if survey.namespace and CLAIM_ANNOTATION in survey.namespace.annotations and Claim.read(survey.namespace) is None:
+        yield Problem("annotation-ignored", f"annotation {CLAIM_ANNOTATION} can't be read, and is ignored")
 
 
 def in_gitops_mode(survey: Survey, plan: Plan) -> Iterator[Problem]:
@@ -111,6 +118,7 @@ CHECKS: tuple[Callable[[Survey, Plan], Iterator[Problem]], ...] = (
     version_ambiguous,
     operator_not_ready,
     claimed,
+    unreadable_claim,
     in_gitops_mode,
     package_failed,
     still_used,

@@ -42,5 +42,5 @@ class Claim:
         try:
             value = json.loads(found.annotations.get(CLAIM_ANNOTATION, ""))
             return cls(str(value["host"]), int(value["process"]), str(value["token"]), int(value["renewal"]))
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None

@@ -8,9 +8,11 @@ import pytest
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.judge.foreign import foreign_in
+from kubectl_glasskube_purge.purge.judge.foreign import foreign_in, strangers
+from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.model.kinds import PROJECT
-from tests.purge.clusters import RBAC, installed
+from kubectl_glasskube_purge.purge.model.plan import Options
+from tests.purge.clusters import RBAC, Cluster, installed
 
 
 def test_what_others_own_is_not_incidental_and_what_nobody_owns_any_more_is() -> None:
@@ -49,3 +51,43 @@ def test_what_openshift_puts_into_every_namespace_is_incidental_there_and_only_t
     ours = [found for found in survey.objects.values() if found.ref in inventory.every_object()]
     foreign = {found.ref.name for found in foreign_in(survey, facts.NAMESPACE, ours)}
     assert foreign == {"my-dockercfg-1", *(() if openshift else (name for _, _, name, _ in OF_OPENSHIFT))}
+
+
+def strange(cluster: Cluster) -> set[str]:
+    """What keeps a package's namespace."""
+    survey = cluster.survey()
+    own = {found.ref for found in survey.objects.values() if found.uid not in cluster.foreign}
+    return {found.ref.name for found in strangers(survey, "pkg0-home", own)}
+
+
+def test_what_an_incidental_object_owns_is_incidental() -> None:
+    cluster = installed("plain", packages=1)
+    account = cluster.theirs("", "ServiceAccount", "default", "pkg0-home")
+    pull = cluster.theirs("", "Secret", "pull", "pkg0-home", owners=[account])
+    cluster.theirs("wgpolicyk8s.io", "PolicyReport", "of-secret", "pkg0-home", owners=[pull])
+    cluster.theirs("", "Secret", "mine", "pkg0-home")
+    assert strange(cluster) == {"mine"}
+
+
+@pytest.mark.parametrize("template", [True, False])
+def test_a_claim_is_a_packages_only_if_it_is_made_from_a_template_of_its_statefulset(template: bool) -> None:
+    """The control plane writes the claims of a user's StatefulSet, too, and they outlive it."""
+    cluster = installed("plain", packages=1)
+    if template:
+        cluster.add("apps", "StatefulSet", "db", "pkg0-home", owners=cluster.packages)
+    cluster.theirs("", "PersistentVolumeClaim", "data-db-0", "pkg0-home", managers=["kube-controller-manager"])
+    assert strange(cluster) == (set() if template else {"data-db-0"})
+
+
+@pytest.mark.parametrize("manager", sorted(facts.FIELD_MANAGERS))
+def test_a_field_manager_that_anybody_may_choose_makes_nothing_a_packages(manager: str) -> None:
+    cluster = installed("plain", packages=1)
+    cluster.theirs("", "ConfigMap", "restored", "pkg0-home", managers=[manager])
+    assert strange(cluster) == {"restored"}
+
+
+@pytest.mark.parametrize(("name", "stays"), [("kube-prometheus-stack", False), ("kube-public", True)])
+def test_only_kubernetes_own_namespaces_stay_for_their_name(name: str, stays: bool) -> None:
+    cluster = installed("plain", packages=1)
+    home = cluster.add("", "Namespace", name, owners=cluster.packages)
+    assert (home.ref not in plan(cluster.survey(), Options(ignore_busy=True)).going) == stays

@@ -7,9 +7,13 @@ from dataclasses import replace
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
+from kubectl_glasskube_purge.purge.judge.packages import dependency_levels
 from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.judge.verify import verify
+from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
+from kubectl_glasskube_purge.purge.model.survey import Package
 from tests.purge import kubernetes
 from tests.purge.clusters import RBAC, Cluster, Recipe, installed, made
 
@@ -303,3 +307,99 @@ def test_a_release_that_is_not_decoded_is_warned_about() -> None:
     survey = replace(installed().survey(), undecoded={("home", "web"): "is cut off"})
     (warning,) = [one for one in plan(survey, Options()).warnings if one.code == "release-undecoded"]
     assert warning.message == "the stored manifest of Helm release home/web is cut off: what it keeps isn't known"
+
+
+# -- what packages that are gone left
+
+
+def orphan(cluster: Cluster, group: str, kind: str, name: str, namespace: str = "", **more: object) -> Found:
+    """Puts in what a package owned that is gone."""
+    found = cluster.add(group, kind, name, namespace, **more)  # type: ignore[arg-type]
+    return cluster.change(found, owners=(Owner(facts.GROUP, "ClusterPackage", "gone", "uid-gone"),))
+
+
+def verbs(decision: Plan, ref: Ref) -> set[str]:
+    return {action.verb for stage in decision.stages for action in stage.actions if action.ref == ref}
+
+
+def test_what_a_gone_package_left_is_deleted() -> None:
+    cluster = installed()
+    home = orphan(cluster, "", "Namespace", "left-home")
+    inside = cluster.add("", "ConfigMap", "inside", "left-home", owners=[home])
+    decision = decided(cluster)
+    assert verbs(decision, home.ref) == {"delete"}
+    assert inside.ref in decision.going
+
+
+def test_what_a_gone_package_left_and_others_need_is_detached() -> None:
+    cluster = installed("plain", packages=1)
+    home = orphan(cluster, "", "Namespace", "left-home")
+    mine = cluster.theirs("", "ConfigMap", "mine", "left-home")
+    role = orphan(cluster, RBAC, "ClusterRole", "left-role")
+    grant = {"roleRef": {"kind": "ClusterRole", "name": "left-role"}}
+    cluster.theirs(RBAC, "ClusterRoleBinding", "grants", body=grant)
+    cluster.defines["widgets.left.example.com"] = ("left.example.com", "Widget")
+    definition = orphan(cluster, *kubernetes.DEFINITION, "widgets.left.example.com")
+    instance = cluster.theirs("left.example.com", "Widget", "mine", "shop")
+    marked = orphan(cluster, "", "ConfigMap", "marked", "shop", annotations=KEEP)
+    decision = decided(cluster)
+    for kept in (home, role, definition, marked):
+        assert verbs(decision, kept.ref) == {"detach"}
+        assert why(decision, kept.ref)
+    assert not {mine.ref, instance.ref} & decision.going.keys()
+
+
+# -- the order of packages
+
+
+def in_a_row(length: int, circle: bool = False) -> tuple[Package, ...]:
+    """Packages that each require the one before, the first the last where they are a circle."""
+    found = [
+        Found(Ref(facts.GROUP, "ClusterPackage", "", f"pkg{n:04}", "v1alpha1"), f"uid-{n}", "1") for n in range(length)
+    ]
+    before = [found[n - 1 : n] if n or circle else [] for n in range(length)]
+    before[0] = [found[-1]] if circle else []
+    return tuple(
+        Package(one, one.ref.name, requires=frozenset(other.ref for other in required))
+        for one, required in zip(found, before, strict=True)
+    )
+
+
+def test_a_chain_of_1500_packages_has_as_many_levels() -> None:
+    levels = dependency_levels(in_a_row(1500))
+    assert sorted(levels.values()) == list(range(1500))
+
+
+def test_packages_that_depend_on_each_other_share_a_level() -> None:
+    everybody = [
+        Found(Ref(facts.GROUP, "ClusterPackage", "", f"pkg{n}", "v1alpha1"), f"uid-{n}", "1") for n in range(300)
+    ]
+    refs = frozenset(found.ref for found in everybody)
+    knot = tuple(Package(one, one.ref.name, requires=refs - {one.ref}) for one in everybody)
+    assert set(dependency_levels(knot).values()) == {0}
+    circle = in_a_row(3, circle=True)
+    outside = replace(circle[0].found, ref=replace(circle[0].ref, name="outside"))
+    levels = dependency_levels((*circle, Package(outside, "outside", requires=frozenset({circle[1].ref}))))
+    assert levels[outside.ref] == 0
+    assert {levels[one.ref] for one in circle} == {1}
+
+
+@pytest.mark.parametrize("text", ['{"renewal": Infinity}', "[" * 100_000, "null", '{"host":1,"process":Infinity}'])
+def test_a_claim_that_cannot_be_read_is_reported_and_stops_nothing(text: str) -> None:
+    cluster = installed()
+    cluster.change(one(cluster, "", "Namespace", facts.NAMESPACE), annotations={CLAIM_ANNOTATION: text})
+    decision = decided(cluster)
+    assert not decision.refusals
+    assert [warning.code for warning in decision.warnings].count("annotation-ignored") == 1
+
+
+# -- labels of Glasskube's on what isn't its
+
+
+def test_labels_alone_make_no_leftover() -> None:
+    cluster = Cluster()
+    cluster.theirs("", "ConfigMap", "mine", "shop", labels={facts.MANAGED_BY_LABEL: facts.MANAGED_BY})
+    survey = cluster.survey()
+    assert verify(survey).clean
+    (kept,) = plan(survey, Options()).kept
+    assert "not proven to be Glasskube's" in kept.why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kubectl_glasskube_purge.purge.judge.usage import users
-from tests.purge.clusters import installed
+from tests.purge.clusters import RBAC, installed
 
 
 def test_who_uses_what_a_package_brought_is_named() -> None:
@@ -32,3 +32,10 @@ def test_what_goes_itself_is_no_user() -> None:
     going = cluster.add("networking.k8s.io", "IngressClass", "web", owners=cluster.packages)
     own = cluster.add("networking.k8s.io", "Ingress", "own", "shop", body={"spec": {"ingressClassName": "web"}})
     assert not users(cluster.survey(), {going.ref, own.ref})
+
+
+def test_a_role_of_the_same_name_in_a_namespace_is_another_one() -> None:
+    cluster = installed("plain", packages=1)
+    role = cluster.add(RBAC, "ClusterRole", "reader", owners=cluster.packages)
+    cluster.theirs(RBAC, "RoleBinding", "mine", "shop", body={"roleRef": {"kind": "Role", "name": "reader"}})
+    assert not users(cluster.survey(), {role.ref})
