@@ -17,6 +17,7 @@ import anyio
 from kubectl_glasskube_purge.glasskube import inventory
 from kubectl_glasskube_purge.glasskube.facts import AUTOUPDATER, FLUX_NAMESPACE, NAMESPACE
 from kubectl_glasskube_purge.glasskube.release import Resolved, Sources, resolve
+from kubectl_glasskube_purge.kube import state
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.errors import (
@@ -263,16 +264,18 @@ def _backup_file(request: Request, record: Record) -> str:
         return ""
     if request.backup:
         return request.backup if request.backup == STDOUT else str(Path(request.backup).absolute())
-    from platformdirs import user_state_path
-
-    folder = user_state_path("kubectl-glasskube-purge", appauthor=False)
-    return str(backup.free_path(folder, names.file_name(record.context, record.started, ".yaml")))
+    return str(backup.free_path(state.folder(), names.file_name(record.context, record.started, ".yaml")))
 
 
 async def _back_up(journey: Journey[Request], ready: _Ready) -> Backup | None:
     """Writes down everything that the plan takes along, and only then returns. Raises `UndoError`, `KubeError`."""
     client, record, file = journey.client, journey.record, ready.backup_file
-    record.backups = list(backup.remembered(ready.survey))
+    for note in backup.remembered(ready.survey):
+        if found := backup.own(ready.survey, note):
+            record.backups.append(str(found[0]))
+        else:
+            message = f"an earlier run wrote a backup, {note.name}, that isn't on this machine or has changed since"
+            record.warnings.append(Problem("backup-not-found", message))
     if not file:
         return None
     taken = await backup.take(client, ready.survey, ready.plan, record.started)
@@ -281,12 +284,12 @@ async def _back_up(journey: Journey[Request], ready: _Ready) -> Backup | None:
     if file == STDOUT:
         journey.screen.write(backup.proven(taken))
         return taken
-    backup.save(Path(file), taken)
+    digest = backup.save(Path(file), taken)
     record.backups.append(file)
     try:
-        await backup.remember(client, ready.survey, record.backups)
-    except (NotFound, Conflict, Forbidden, Refused) as error:
-        message = f"a second run won't know of the backup {file}: {error.message}"
+        await backup.remember(client, ready.survey, Path(file), digest)
+    except (NotFound, Conflict, Forbidden, Refused, OSError) as error:
+        message = f"a second run won't know of the backup {file}: {getattr(error, 'message', error)}"
         record.warnings.append(Problem("backup-not-remembered", message))
     return taken
 

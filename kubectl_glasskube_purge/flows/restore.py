@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sys
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -108,15 +108,6 @@ def read(file: str) -> text.Backup:
     except (OSError, UnicodeDecodeError) as error:
         raise BackupUnreadable(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from error
     return text.load(content, "stdin" if file == STDIN else file)
-
-
-def readable(files: Iterable[str]) -> list[text.Backup]:
-    """Those of several backups that are here, and still what they were."""
-    found = []
-    for file in files:
-        with contextlib.suppress(BackupUnreadable):
-            found.append(read(file))
-    return found
 
 
 async def _release(journey: Journey[RestoreRequest]) -> text.Backup:

@@ -11,11 +11,12 @@ from kubectl_glasskube_purge.kube.errors import KubeError
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.purge.model.events import Limits
 from kubectl_glasskube_purge.purge.model.plan import STAGES
+from kubectl_glasskube_purge.undo.backup import own, remembered
 from kubectl_glasskube_purge.undo.restore import Options, look, merged, plan
 from kubectl_glasskube_purge.undo.selection import Contents
 from kubectl_glasskube_purge.undo.text import Backup
 
-from .restore import carry_out, readable
+from .restore import carry_out
 from .run import Journey, new_record
 
 _AFTER_CONTROLLERS = frozenset(STAGES[STAGES.index("controllers") + 1 :])
@@ -36,9 +37,11 @@ def may_roll_back(journey: Journey[Any], *, ask: bool) -> bool:
 
 
 async def roll_back(journey: Journey[Any], taken: Backup) -> None:
-    """Undoes a purge that failed, with what it and interrupted ones before it have written down."""
+    """Undoes a purge that failed, by its backup, and by those of interrupted ones for what that doesn't have."""
     record = journey.record
     assert record.plan is not None
+    assert record.survey is not None
+    earlier = [found[1] for note in remembered(record.survey) if (found := own(record.survey, note))]
     changed = {
         action.ref
         for stage in record.plan.stages
@@ -47,7 +50,7 @@ async def roll_back(journey: Journey[Any], taken: Backup) -> None:
     }
     back = record.rollback = new_record()
     try:
-        await _put_back(replace(journey, record=back), [*readable(record.backups[:-1]), taken], changed)
+        await _put_back(replace(journey, record=back), [taken, *earlier], changed)
     except KubeError as error:
         back.end(error)
     if back.outcome in ("done", "nothing-to-do"):

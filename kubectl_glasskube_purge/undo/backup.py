@@ -5,25 +5,28 @@ back. Whatever goes wrong on the way is an error, and nothing was deleted yet. T
 file appears under its name at once and complete, or not at all, and never in the
 place of another one.
 
-The namespace remembers where the backups are: a purge that was interrupted and
-run again has written two, and only together they are everything.
+The namespace remembers the backups: a purge that was interrupted and run again has
+written two, and only together they are everything. What it says is a hint: only a
+file that this machine noted, too, and that is still the same, is used.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import json
 import os
+import re
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from kubectl_glasskube_purge import __version__
-from kubectl_glasskube_purge.kube import edits, errors
+from kubectl_glasskube_purge.kube import edits, errors, state
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -34,10 +37,11 @@ from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, VERSION_
 
 from . import selection, text
 from .content import OWN_PREFIX
-from .errors import BackupExists, BackupFailed, BackupImpossible
+from .errors import BackupExists, BackupFailed, BackupImpossible, BackupUnreadable
 
 ANNOTATION = OWN_PREFIX + "backups"
-"""On Glasskube's namespace: the files' absolute paths on whoever's machine it was, as a JSON list, oldest first."""
+"""On Glasskube's namespace: digest and name of each file, as a JSON list, oldest first. Where it is, only a machine
+knows."""
 
 _NOTES = frozenset({ANNOTATION, VERSION_ANNOTATION, FLUX_ANNOTATION})
 """What a purge leaves on namespaces for its next run."""
@@ -183,8 +187,10 @@ def check(path: Path) -> None:
         raise BackupExists(f"{path} exists already")
 
 
-def save(path: Path, backup: text.Backup) -> None:
+def save(path: Path, backup: text.Backup) -> str:
     """Writes a backup to a new file that only the user may read, and proves that it says what it should.
+
+    Returns the file's digest.
 
     Raises `BackupExists` and `BackupFailed`; then there is no file at `path` that
     could be taken for a backup.
@@ -201,6 +207,7 @@ def save(path: Path, backup: text.Backup) -> None:
     if written != data:
         path.unlink()
         raise BackupFailed(f"{path} reads otherwise than it was written")
+    return digest_of(data)
 
 
 def proven(backup: text.Backup) -> str:
@@ -258,22 +265,62 @@ def _sync_directory(directory: Path) -> None:
 
 # -- where the backups are
 
+_TOPIC = "backups"
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,120}")
+_MOST_NOTES = 16
 
-def remembered(survey: Survey) -> tuple[str, ...]:
-    """The files that former runs wrote, oldest first, as the namespace tells."""
-    noted = survey.namespace.annotations.get(ANNOTATION, "") if survey.namespace else ""
+
+@dataclass(frozen=True)
+class Note:
+    """What the namespace says of a backup: a hint, for many can write it."""
+
+    digest: str
+    """SHA-256 of the file, in hexadecimal digits."""
+    name: str
+    """The file's name without its folder."""
+
+
+def remembered(survey: Survey) -> tuple[Note, ...]:
+    """The backups of former runs, oldest first, as the namespace says; what can't be one is left out."""
+    value = survey.namespace.annotations.get(ANNOTATION, "") if survey.namespace else ""
     try:
-        files = json.loads(noted or "[]")
-    except ValueError:
-        return ()  # somebody wrote something else there
-    return tuple(str(file) for file in files) if isinstance(files, list) else ()
+        notes = [Note(str(one["digest"]), str(one["name"])) for one in json.loads(value or "[]")]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ()
+    valid = [one for one in notes if re.fullmatch("[0-9a-f]{64}", one.digest) and _NAME.fullmatch(one.name)]
+    return tuple(dict.fromkeys(valid))[:_MOST_NOTES]
 
 
-async def remember(client: Client, survey: Survey, files: Sequence[str]) -> None:
-    """Notes the files on Glasskube's namespace, where there is one. Raises `KubeError`."""
+def own(survey: Survey, note: Note) -> tuple[Path, text.Backup] | None:
+    """The backup, if this user wrote it on this machine, of this installation, and it hasn't changed since."""
+    known = state.noted(_TOPIC, note.digest)
+    if survey.namespace is None or known.get("namespace") != survey.namespace.uid:
+        return None
+    path = Path(known.get("file", ""))
+    try:
+        data = state.read_own(path)
+        return (path, text.load(data.decode(), str(path))) if digest_of(data) == note.digest else None
+    except (OSError, ValueError, BackupUnreadable):
+        return None
+
+
+def digest_of(data: bytes) -> str:
+    """How a backup is recognised: its SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+async def remember(client: Client, survey: Survey, path: Path, digest: str) -> None:
+    """Notes a backup on this machine, and its digest and name on Glasskube's namespace, if there is one.
+
+    Raises `KubeError`, and `OSError` if this machine can't note it.
+    """
     namespace = survey.namespace
+    state.note(_TOPIC, digest, file=str(path), namespace=namespace.uid if namespace else "")
     if namespace is not None:
-        await edits.annotate(client, namespace.ref, uid=namespace.uid, key=ANNOTATION, value=json.dumps(list(files)))
+        # A name that could be a command or a line of its own isn't published.
+        name = path.name if _NAME.fullmatch(path.name) else "backup.yaml"
+        value = json.dumps([asdict(one) for one in (*remembered(survey)[: _MOST_NOTES - 1], Note(digest, name))])
+        await edits.annotate(client, namespace.ref, uid=namespace.uid, key=ANNOTATION, value=value)
 
 
 async def forget(client: Client, namespace: Found) -> None:

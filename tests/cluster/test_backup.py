@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import stat
 import subprocess
 import sys
@@ -217,6 +218,13 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     install.installed(cluster, packages=TWO_PACKAGES)
     let_nobody_delete(cluster, "packages.glasskube.dev", "packagerepositories")
     before = comparable(cluster)
+    # Whoever can annotate the namespace must not choose what a rollback applies.
+    hostile = tmp_path / "hostile.yaml"
+    hostile.write_text(
+        '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "planted", "namespace": "default"}}'
+    )
+    note = f"{backup.ANNOTATION}={json.dumps([str(hostile)])}"
+    cluster.kubectl("annotate", "namespace", install.NAMESPACE, note)
     # The packages go, and then the records can't.
     options = ("--wait-idle=2m", "--rollback-on-failure", f"--backup={tmp_path / 'backup.yaml'}")
     result = purge(cluster, "--yes", "--offline", "-o", "json", *options)
@@ -227,6 +235,8 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     assert "nobody may delete this" in document["error"]["message"]
     assert {one["outcome"] for one in document["stages"][0]["objects"]} == {"deleted"}
     assert document["rollback"]["outcome"] == "done"
+    assert str(hostile) not in result.stdout + result.stderr
+    assert cluster.api.get("v1", "ConfigMap", "planted", "default") is None
     assert not not_ready(cluster)
     assert difference(before, comparable(cluster)) == []
 

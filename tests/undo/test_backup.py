@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import stat
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube import state
+from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.undo import backup, text
 from kubectl_glasskube_purge.undo.errors import BackupExists, BackupFailed
 from kubectl_glasskube_purge.undo.selection import Contents, Entry
+from tests.report.plans import found
 from tests.undo.samples import document
 
 SMALL = text.Backup(
@@ -127,3 +133,59 @@ def test_a_free_name_is_found_beside_those_that_are_taken(tmp_path: Path) -> Non
     (tmp_path / "a.yaml").touch()
     (tmp_path / "a-2.yaml").symlink_to("nowhere")
     assert backup.free_path(tmp_path, "a.yaml") == tmp_path / "a-3.yaml"
+
+
+# -- which earlier backups count
+
+
+def noting(value: object, uid: str = "installed") -> Survey:
+    """A survey whose namespace says this of backups."""
+    annotations = {backup.ANNOTATION: value if isinstance(value, str) else json.dumps(value)}
+    namespace = replace(found("", "Namespace", facts.NAMESPACE, annotations=annotations), uid=uid)
+    return Survey(objects={namespace.ref: namespace})
+
+
+def test_only_an_unchanged_backup_that_this_machine_noted_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    path = tmp_path / "mine.yaml"
+    digest = backup.save(path, SMALL)
+    note = backup.Note(digest, "mine.yaml")
+    here = noting([{"digest": digest, "name": "mine.yaml"}])
+    assert backup.remembered(here) == (note,)
+    assert backup.own(here, note) is None, "this machine has no note"
+    state.note("backups", digest, file=str(path), namespace="installed")
+    assert backup.own(here, note) == (path, SMALL)
+    assert backup.own(noting([], uid="another"), note) is None, "of another installation"
+    path.chmod(0o666)
+    assert backup.own(here, note) is None, "others can write it"
+    path.chmod(0o600)
+    (state.folder() / "backups" / digest).chmod(0o666)
+    assert backup.own(here, note) is None, "others can write the note"
+    (state.folder() / "backups" / digest).chmod(0o600)
+    path.rename(tmp_path / "moved.yaml")
+    path.symlink_to(tmp_path / "moved.yaml")
+    assert backup.own(here, note) is None, "a link"
+    path.unlink()
+    path.write_text((tmp_path / "moved.yaml").read_text("utf-8").replace("Yg==", "Yw=="), "utf-8")
+    path.chmod(0o600)
+    assert backup.own(here, note) is None, "changed"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        ["/etc/hostile.yaml"],
+        [{"digest": "../../hostile", "name": "a"}],
+        [{"digest": "0" * 64, "name": "../a"}],
+        [{"digest": "0" * 64, "name": "a\x1b[2J"}],
+        [None],
+        {"digest": "0" * 64},
+        "[" * 100_000,
+        "no JSON",
+        7,
+    ],
+)
+def test_what_is_no_note_of_a_backup_is_left_out(value: object) -> None:
+    assert backup.remembered(noting(value)) == ()
