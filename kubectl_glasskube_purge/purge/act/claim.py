@@ -3,8 +3,8 @@
 A Lease would be the usual thing, but a Terminating namespace takes no new ones,
 and an annotation on it can still be patched. As with leader election, no clock
 of another machine is trusted: a claim counts as abandoned when it has not been
-renewed for as long as somebody watched it. On the machine that made it, a dead
-process is proof enough.
+renewed for as long as somebody watched it. On the machine that made it, and that
+noted it for the user, a dead process is proof enough.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import contextlib
 import os
 import platform
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
-from kubectl_glasskube_purge.kube import edits, errors
+from kubectl_glasskube_purge.kube import edits, errors, state
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION, Claim
@@ -40,9 +40,13 @@ class Claimed(errors.Conflict):
     hint = "Wait for it to end, or end it, then run this again."
 
 
-def _is_dead(claim: Claim) -> bool:
-    """Whether a claim's process was this machine's and has ended."""
-    if claim.host != _host() or os.name == "nt":
+_TOPIC = "claims"
+
+
+def is_dead(claim: Claim) -> bool:
+    """Whether a claim is this user's, from this machine, and its process has ended."""
+    noted = state.noted(_TOPIC, claim.token)
+    if noted != {"host": _host(), "process": str(claim.process)} or os.name == "nt":
         return False
     try:
         os.kill(claim.process, 0)
@@ -54,7 +58,20 @@ def _is_dead(claim: Claim) -> bool:
 
 
 def _host() -> str:
+    """This machine, of those that may share the user's state folder. It is never published."""
     return f"{platform.node()}/{uuid.getnode():x}"
+
+
+@contextlib.contextmanager
+def _noted() -> Iterator[Claim]:
+    """A new claim, which this machine knows as its own until the process has ended in order."""
+    mine = Claim(os.getpid(), uuid.uuid4().hex)
+    with contextlib.suppress(OSError):  # the next run then waits until the claim has expired
+        state.note(_TOPIC, mine.token, host=_host(), process=str(mine.process))
+    try:
+        yield mine
+    finally:
+        state.forget(_TOPIC, mine.token)
 
 
 @contextlib.asynccontextmanager
@@ -69,21 +86,21 @@ async def claimed(client: Client, namespace: Found | None, say: Callable[[str], 
     if namespace is None:
         yield
         return
-    mine = Claim(_host(), os.getpid(), uuid.uuid4().hex)
-    if not await _take(client, namespace, mine, say):
-        yield
-        return
-    renewing = asyncio.create_task(_renew(client, namespace, mine))
-    try:
-        yield
-    finally:
-        renewing.cancel()
-        await asyncio.gather(renewing, return_exceptions=True)
-        with contextlib.suppress(errors.KubeError):
-            found = await client.get(namespace.ref)
-            claim = Claim.read(found) if found is not None else None
-            if claim is not None and claim.token == mine.token:
-                await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=CLAIM_ANNOTATION)
+    with _noted() as mine:
+        if not await _take(client, namespace, mine, say):
+            yield
+            return
+        renewing = asyncio.create_task(_renew(client, namespace, mine))
+        try:
+            yield
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+            with contextlib.suppress(errors.KubeError):
+                found = await client.get(namespace.ref)
+                claim = Claim.read(found) if found is not None else None
+                if claim is not None and claim.token == mine.token:
+                    await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=CLAIM_ANNOTATION)
 
 
 async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[str], None]) -> bool:
@@ -99,7 +116,7 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
         other = Claim.read(found)
         if other is not None and other.token == mine.token:
             return True  # written, though the API server's answer didn't get here
-        if other is not None and not _is_dead(other):
+        if other is not None and not is_dead(other):
             if seen is not None and seen != other:
                 raise Claimed(f"another purge is at work ({other.holder})")
             if seen is None:
@@ -124,6 +141,8 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
             # Whoever may not write on it may still purge: every delete names its object.
             return False
         else:
+            if other is not None and is_dead(other):
+                state.forget(_TOPIC, other.token)
             return True
 
 

@@ -12,35 +12,33 @@ CLAIM_ANNOTATION = "glasskube-purge/claim"
 
 @dataclass(frozen=True)
 class Claim:
-    """What the annotation says."""
+    """What the annotation says. Everybody who can read the namespace can read it, so it names no machine."""
 
-    host: str
     process: int
     token: str
+    """Random, one a run."""
     renewal: int = 0
 
     @property
     def text(self) -> str:
         """The annotation's value."""
-        return json.dumps(
-            {"host": self.host, "process": self.process, "token": self.token, "renewal": self.renewal}, sort_keys=True
-        )
+        return json.dumps({"process": self.process, "token": self.token, "renewal": self.renewal}, sort_keys=True)
 
     @property
     def holder(self) -> str:
         """Whose it is, for people."""
-        return f"process {self.process} on {self.host.partition('/')[0]}"
+        return f"process {self.process}"
 
     @property
     def renewed(self) -> Claim:
         """The same claim, a moment later."""
-        return Claim(self.host, self.process, self.token, self.renewal + 1)
+        return Claim(self.process, self.token, self.renewal + 1)
 
     @classmethod
     def read(cls, found: Found) -> Claim | None:
         """The claim on a namespace; None where there is none, or none that can be read."""
         try:
             value = json.loads(found.annotations.get(CLAIM_ANNOTATION, ""))
-            return cls(str(value["host"]), int(value["process"]), str(value["token"]), int(value["renewal"]))
+            return cls(int(value["process"]), str(value["token"]), int(value["renewal"]))
         except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             return None

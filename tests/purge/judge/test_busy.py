@@ -99,9 +99,9 @@ def test_a_volume_holds_a_purge_up_only_where_a_pod_uses_it_that_stays() -> None
 
 
 def test_a_claim_is_shown_with_its_holder() -> None:
-    value = '{"host": "laptop/1", "process": 4711, "renewal": 2, "token": "x"}'
+    value = '{"process": 4711, "renewal": 2, "token": "x"}'
     namespace = found("", "Namespace", facts.NAMESPACE, annotations={"glasskube-purge/claim": value})
     survey = surveyed(namespace)
     assert survey.get(Ref("", "Namespace", "", facts.NAMESPACE)) is namespace
-    assert "process 4711 on laptop" in busy.claimed_by(survey)
+    assert "(process 4711)" in busy.claimed_by(survey)
     assert busy.claimed_by(cluster()) == ""
