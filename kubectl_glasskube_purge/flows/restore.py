@@ -20,13 +20,14 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.wording import plural
 from kubectl_glasskube_purge.purge.act.claim import claimed
 from kubectl_glasskube_purge.purge.model.events import Limits, Stopped
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.report import changes
-from kubectl_glasskube_purge.undo import backup, text
+from kubectl_glasskube_purge.undo import backup, consent, text
 from kubectl_glasskube_purge.undo.apply import execute
 from kubectl_glasskube_purge.undo.errors import BackupUnreadable
 from kubectl_glasskube_purge.undo.restore import (
@@ -40,7 +41,7 @@ from kubectl_glasskube_purge.undo.restore import (
 )
 from kubectl_glasskube_purge.undo.selection import FLUX, GLASSKUBE, Contents
 
-from .run import Journey, Screen, agreed, connected, execution
+from .run import Journey, Screen, agreed, connected, execution, refused
 
 STDIN = "-"
 """In place of a file."""
@@ -59,6 +60,8 @@ class RestoreRequest:
     """What a release's objects have to be before they are applied."""
     options: Options = field(default_factory=Options)
     yes: bool = False
+    trust_file: bool = False
+    """Consent to what `undo.consent` asks for separately."""
     dry_run: bool = False
     limits: Limits = field(default_factory=Limits)
 
@@ -70,7 +73,8 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
     `ManifestError`'s and `ReleaseError`'s trees.
     """
     record.kind = "RestoreReport"
-    backups = [read(file) for file in request.files]
+    files = [read(file) for file in request.files]
+    backups = [one for one, _ in files]
     record.backups = [file for file in request.files if file != STDIN]
     async with connected(request.flags, record) as client:
         journey = Journey(client, request, screen, record)
@@ -80,19 +84,31 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
             backups = [await _release(journey)]
         decided = await _decide(journey, backups, request.options)
         record.warnings += _from_elsewhere(backups, record)
-        screen.preview_changes(client.connection.target, decided.plan, changes.RESTORE, _named(request, backups))
+        foreign = [one for one, own in files if not own or one.head is None or one.head.server != record.server]
+        separate = consent.separately(decided.plan, foreign)
+        shown = replace(decided.plan, warnings=(*decided.plan.warnings, *separate))
+        record.plan = shown
+        screen.preview_changes(client.connection.target, shown, changes.RESTORE, _named(request, backups))
         if request.dry_run:
             record.outcome = "dry-run"
             return
+        if request.yes and separate and not request.trust_file:
+            return refused(record, _untrusted(separate))
         if not request.yes and not _nothing_new(decided.plan):
             asked = clock()
             options = _offered(request.options, decided, screen)
             yes = agreed(journey, f"Put this back into {record.context or record.server}?")
+            if yes and separate and not request.trust_file:
+                named = plural(len(separate), "object")
+                yes = agreed(journey, f"The file isn't this machine's backup. Apply the {named} in the warnings, too?")
             began += clock() - asked  # whoever answers may take their time
             if not yes:
                 return
             # Minutes may have passed: what is carried out is decided from a fresh look.
             decided = await _decide(journey, backups, options)
+            more = set(consent.separately(decided.plan, foreign)) - set(separate)
+            if more and not request.trust_file:
+                return refused(record, _untrusted(sorted(more, key=lambda one: one.message)))
         async with _claimed(client, decided, screen):
             left = None if request.limits.total is None else request.limits.total - (clock() - began)
             await carry_out(journey, decided, replace(request.limits, left=left))
@@ -101,13 +117,14 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
 # -- where the objects come from
 
 
-def read(file: str) -> text.Backup:
-    """A backup's file, or stdin. Raises `BackupUnreadable`."""
+def read(file: str) -> tuple[text.Backup, bool]:
+    """A backup's file, or stdin, and whether it is this machine's own, unchanged. Raises `BackupUnreadable`."""
     try:
         content = sys.stdin.read() if file == STDIN else Path(file).read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise BackupUnreadable(f"can't read {file}: {getattr(error, 'strerror', None) or error}") from error
-    return text.load(content, "stdin" if file == STDIN else file)
+    own = backup.is_own(backup.digest_of(content.encode()))
+    return text.load(content, "stdin" if file == STDIN else file), own
 
 
 async def _release(journey: Journey[RestoreRequest]) -> text.Backup:
@@ -167,6 +184,15 @@ async def _decide(journey: Journey[RestoreRequest], backups: Sequence[text.Backu
     decided = plan(entries, existing, options, complete=not options.only and not release, reason=reason)
     journey.record.plan = decided.plan
     return decided
+
+
+def _untrusted(separate: Sequence[Problem]) -> Problem:
+    return Problem(
+        "untrusted-file",
+        "the file isn't a backup that this machine took of this cluster, and these objects take their own consent",
+        "Check each of them in the file, then add --trust-file.",
+        details=tuple(one.message for one in separate),
+    )
 
 
 def _nothing_new(plan: Plan) -> bool:

@@ -309,6 +309,11 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def is_own(digest: str) -> bool:
+    """Whether this user wrote a backup with this digest on this machine."""
+    return bool(state.noted(_TOPIC, digest))
+
+
 async def remember(client: Client, survey: Survey, path: Path, digest: str) -> None:
     """Notes a backup on this machine, and its digest and name on Glasskube's namespace, if there is one.
 

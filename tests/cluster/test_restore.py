@@ -10,6 +10,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+import yaml
 
 from kubectl_glasskube_purge.report.document import schema
 from tests.cluster.api import Object
@@ -50,6 +51,10 @@ class Purged:
         path = folder / "backup.yaml"
         path.write_text(self.backup)
         return path
+
+
+CONSENT = ("--yes", "--trust-file")
+"""For a backup that comes with a snapshot: this machine has no note of it."""
 
 
 def purged(cluster: ControlPlane, packages: Sequence[install.WantedPackage]) -> Purged:
@@ -120,13 +125,13 @@ def test_a_purged_install_with_packages_comes_back_as_it_was(cluster: ControlPla
     changed = [entry for entry in cluster.audit(since, user="admin") if entry["verb"] not in ("get", "list", "watch")]
     assert changed == []
 
-    document = report(purge(cluster, "restore", file, "--yes", "-o", "json"))
+    document = report(purge(cluster, "restore", file, *CONSENT, "-o", "json"))
     assert (document["outcome"], outcomes(document)) == ("done", {"applied"})
     assert not not_ready(cluster)
     assert difference(was.before, comparable(cluster)) == []
 
     objects = sum(len(stage["objects"]) for stage in document["stages"])
-    document = report(purge(cluster, "restore", file, "--yes", "-o", "json"))
+    document = report(purge(cluster, "restore", file, *CONSENT, "-o", "json"))
     assert (document["outcome"], len(document["kept"])) == ("nothing-to-do", objects)
 
 
@@ -153,12 +158,12 @@ def restore_killed(cluster: ControlPlane, was: Purged, file: Path, change: int) 
     """Kills a restore after its n-th change and runs it again. False: there was no n-th change."""
     cluster.restore(was.snapshot)
     with faults(cluster) as proxy:
-        process = start_purge(cluster, "restore", str(file), "--yes", env={"KUBECONFIG": str(proxy.kubeconfig)})
+        process = start_purge(cluster, "restore", str(file), *CONSENT, env={"KUBECONFIG": str(proxy.kubeconfig)})
         proxy.after_change(change, process.kill)
         process.communicate(timeout=240)
     if proxy.changes < change:
         return False
-    result = purge(cluster, "restore", str(file), "--yes")
+    result = purge(cluster, "restore", str(file), *CONSENT)
     assert result.returncode == 0, result
     assert not not_ready(cluster)
     assert difference(was.before, comparable(cluster)) == [], f"killed after change {change}"
@@ -185,7 +190,7 @@ def test_every_crash_point_of_a_restore_ends_in_the_same_state(
 
 def test_what_exists_is_left_alone_and_single_objects_can_be_had_by_name(cluster: ControlPlane, tmp_path: Path) -> None:
     was = purged(cluster, packages=PACKAGES)
-    command = ("restore", str(was.file(tmp_path)), "--yes", "-o", "json")
+    command = ("restore", str(was.file(tmp_path)), *CONSENT, "-o", "json")
     cluster.kubectl("create", "namespace", install.NAMESPACE)
     cluster.kubectl("create", "configmap", "mine", f"--namespace={install.NAMESPACE}", "--from-literal=yes=theirs")
 
@@ -307,3 +312,30 @@ def test_a_release_rebuilds_glasskube_and_leaves_a_flux_that_exists_alone(
     install.apply(cluster, [install.default_repository()])
     install.install_package(cluster, "ClusterPackage", "dashboard")
     install.wait_ready(cluster, "ClusterPackage", "dashboard")
+
+
+def test_what_a_file_from_elsewhere_could_do_harm_with_takes_its_own_consent(
+    cluster: ControlPlane, tmp_path: Path
+) -> None:
+    group = "rbac.authorization.k8s.io"
+    subject = {"kind": "ServiceAccount", "name": "default", "namespace": "default"}
+    binding = {
+        "apiVersion": f"{group}/v1",
+        "kind": "ClusterRoleBinding",
+        "metadata": {"name": "planted"},
+        "roleRef": {"apiGroup": group, "kind": "ClusterRole", "name": "cluster-admin"},
+        "subjects": [subject],
+    }
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "planted", "namespace": "kube-system"}}
+    file = tmp_path / "hostile.yaml"
+    file.write_text(yaml.safe_dump_all([binding, settings]))
+    words = ("restore", str(file), "--yes", "-o", "json")
+    result = purge(cluster, *words)
+    assert result.returncode == 3, result
+    assert result.document["error"]["code"] == "untrusted-file"
+    for name in ("clusterrolebinding.rbac.authorization.k8s.io/planted", "configmap/planted -n kube-system"):
+        assert name in result.document["error"]["message"]
+    assert cluster.api.get(f"{group}/v1", "ClusterRoleBinding", "planted") is None
+    result = purge(cluster, *words, "--trust-file")
+    assert result.returncode == 0, result
+    assert cluster.api.get(f"{group}/v1", "ClusterRoleBinding", "planted") is not None
