@@ -17,6 +17,7 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.retries import Tries
+from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
     CLAIM,
@@ -227,18 +228,20 @@ def release_secret(objects: Mapping[Ref, Found], namespace: str, name: str) -> F
 
 
 async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_release.Release]:
-    """The stored manifests of the releases that have objects which are marked to be kept, by namespace and name.
+    """The stored manifests, by namespace and name, of the releases of HelmReleases that have objects marked to be kept.
 
-    Helm reads its policy from the manifest in the release's Secret, not from an
-    annotation that was added to the live object later.
+    No controller uninstalls any other release, so what it keeps doesn't matter. Helm reads its policy from the
+    manifest in the release's Secret, not from an annotation that was added to the live object later.
     """
     keep = facts.KEEP_ANNOTATIONS[helm_release.POLICY]
+    objects = reading.objects.values()
+    made = {helm_release_made_by(found) for found in objects if found.ref.group_kind == facts.HELM_RELEASE.group_kind}
     marked = {
         (
             found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""),
             found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION, ""),
         )
-        for found in reading.objects.values()
+        for found in objects
         if found.annotations.get(helm_release.POLICY) == keep
     }
     secrets: dict[tuple[str, str], Found] = {}
@@ -252,6 +255,6 @@ async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_rel
             if secret is not None:
                 secrets[namespace, name] = secret
 
-    await asyncio.gather(*(read(namespace, name) for namespace, name in sorted(marked) if name))
+    await asyncio.gather(*(read(namespace, name) for namespace, name in sorted(marked & made)))
     decoded = await helm_release.decode_all([(secret, namespace) for (namespace, _), secret in secrets.items()])
     return dict(zip(secrets, decoded, strict=True))

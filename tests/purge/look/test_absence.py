@@ -195,3 +195,24 @@ async def test_an_apiservice_that_is_unavailable_is_known_by_its_condition(api: 
     api.add(API_SERVICES, "v1.apps", status={"conditions": [{"type": "Available", "status": "False"}]})
 
     assert [ref.name for ref in (await survey(client)).unavailable] == ["v1.dead.example.com"]
+
+
+# -- what Helm stores
+
+
+async def test_only_releases_that_a_helmrelease_made_are_read(api: FakeApi, client: Client) -> None:
+    """Whoever may write Secrets and nothing else costs no time."""
+    releases = Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, VERBS)
+    api.kinds = (*CORE, releases)
+    api.add(releases, "made", "apps")
+    for name in ("made", "theirs"):
+        notes = {
+            "meta.helm.sh/release-name": name,
+            "meta.helm.sh/release-namespace": "apps",
+            "helm.sh/resource-policy": "keep",
+        }
+        api.add(CONFIG_MAPS, name, "apps", metadata={"annotations": notes})
+        labels = {"owner": "helm", "name": name, "version": "1"}
+        api.add(SECRETS, f"sh.helm.release.v1.{name}.v1", "apps", metadata={"labels": labels})
+
+    assert (await survey(client)).undecoded == {("apps", "made"): "is not what Helm stores"}
