@@ -259,6 +259,7 @@ def dry_run(change: str) -> Option[str]:
 
 # -- options of single commands that these ask for by name
 
+ROLE = text("--role", "With --dry-run: also write the ClusterRole that this purge takes.", "FILE", "yaml")
 WAIT_IDLE = Option("--wait-idle", "Wait for work under way, at most this long.", 0.0, duration, "DURATION")
 BACKUP = text("--backup", "Where what goes is written down first; - for stdout.", "FILE", "yaml")
 NO_BACKUP = switch("--no-backup", "Write nothing down: there is no way back.")

@@ -30,13 +30,13 @@ from kubectl_glasskube_purge.kube.errors import (
     Unreachable,
 )
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
 from kubectl_glasskube_purge.kube.reviews import who_am_i
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.act.claim import claimed
 from kubectl_glasskube_purge.purge.act.deleting import Answer, rehearse
 from kubectl_glasskube_purge.purge.act.execute import execute
-from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for
+from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for, rules_for, rules_of
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.judge.kept import stayed_after_all
 from kubectl_glasskube_purge.purge.judge.plan import plan
@@ -73,6 +73,8 @@ class Request:
     """`--glasskube-version`."""
     yes: bool = False
     dry_run: bool = False
+    role: str = ""
+    """With `dry_run`: the file that the role is written to that this purge takes."""
     dry_run_on_server: bool = False
     """With `dry_run`: sends every delete as a dry run, so that admission and RBAC answer."""
     wait_idle: float = 0.0
@@ -145,6 +147,9 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
         refused(record, *refusals)
         return None
     if request.dry_run:
+        if request.role:
+            rules = rules_of(client.discovery, decided, force_finalizers=request.options.force_finalizers)
+            _write_role(request.role, role_for(rules, await _user(client)))
         if request.dry_run_on_server:
             record.warnings += [_answer(answer) for answer in await rehearse(client, decided)]
         record.outcome = "dry-run"
@@ -236,14 +241,11 @@ async def _missing_rights(journey: Journey[Request], found: Survey, decided: Pla
     missing = await missing_rights(client, found, decided, seeing, force_finalizers=forcing)
     if not missing:
         return []
-    try:
-        user = await who_am_i(client)
-    except KubeError:
-        user = "<the user>"
+    user = await _user(client)
     verbs: dict[str, set[str]] = {}
     for review in missing:
         verbs.setdefault(review.kind, set()).add(review.verb)
-    role = role_for(missing, user)
+    role = role_for(rules_for((one.group, one.resource, one.verb, one.name) for one in missing), user)
     return [
         Problem(
             "rights",
@@ -252,6 +254,27 @@ async def _missing_rights(journey: Journey[Request], found: Survey, decided: Pla
             details=tuple(f"{kind}: {', '.join(sorted(verbs[kind]))}" for kind in sorted(verbs)),
         )
     ]
+
+
+async def _user(client: Client) -> str:
+    try:
+        return await who_am_i(client)
+    except KubeError:
+        return "<the user>"
+
+
+def _write_role(file: str, role: str) -> None:
+    """Raises `ProblemError`, a usage error, if the file can't be written."""
+    try:
+        Path(file).write_text(role, "utf-8")
+    except OSError as error:
+        raise RoleNotWritten(f"can't write {file}: {error.strerror or error}") from error
+
+
+class RoleNotWritten(ProblemError):
+    """The role can't be written where it was asked for."""
+
+    ending = "usage"
 
 
 STDOUT = "-"

@@ -22,6 +22,8 @@ class Review:
     group: str
     namespace: str
     allowed: bool
+    name: str = ""
+    """`""` for all objects of the kind."""
 
     @property
     def kind(self) -> str:
@@ -29,11 +31,11 @@ class Review:
         return f"{self.resource}.{self.group}" if self.group else self.resource
 
 
-async def may_i(client: Client, verb: str, resource: Resource, namespace: str = "") -> Review:
-    """Asks the authorizer whether the user may do `verb` on a kind. Raises `KubeError`."""
+async def may_i(client: Client, verb: str, resource: Resource, namespace: str = "", name: str = "") -> Review:
+    """Asks the authorizer whether the user may do `verb` on a kind, or one object of it. Raises `KubeError`."""
     attributes = {"verb": verb, "group": resource.group, "resource": resource.plural, "version": resource.version}
-    if namespace:
-        attributes["namespace"] = namespace
+    attributes |= {"namespace": namespace} if namespace else {}
+    attributes |= {"name": name} if name else {}
     document = await client.request(
         "POST",
         "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
@@ -44,7 +46,7 @@ async def may_i(client: Client, verb: str, resource: Resource, namespace: str = 
         },
     )
     allowed = bool((document.get("status") or {}).get("allowed"))
-    return Review(verb, resource.plural, resource.group, namespace, allowed)
+    return Review(verb, resource.plural, resource.group, namespace, allowed, name)
 
 
 async def who_am_i(client: Client) -> str:

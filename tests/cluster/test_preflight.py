@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -476,7 +478,7 @@ def terminating(cluster: ControlPlane, item: Object) -> bool:
 
 
 def test_who_lacks_rights_gets_a_role_that_makes_the_same_purge_succeed(
-    cluster: ControlPlane, assert_clean: Callable[..., None]
+    cluster: ControlPlane, assert_clean: Callable[..., None], tmp_path: Path
 ) -> None:
     before = install.installed(cluster, packages=PACKAGES)
     # Who may not even look: what there is to be deleted isn't known, and the role is made for what a release has.
@@ -497,23 +499,36 @@ def test_who_lacks_rights_gets_a_role_that_makes_the_same_purge_succeed(
     missing = role_from_refusal(cluster, "reader")
     assert missing != everything
     granted = {
-        (group, resource): rule["verbs"]
+        (resource, verb, name)
         for rule in yaml.safe_load(missing.partition("---\n")[0])["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
+        for resource, verb, name in itertools.product(rule["resources"], rule["verbs"], rule.get("resourceNames", [""]))
     }
-    assert granted["", "secrets"] == ["get", "list", "watch"]
-    assert granted["", "namespaces"] == ["delete", "patch"]
-    assert granted["packages.glasskube.dev", "clusterpackages"] == ["delete", "patch"]
-    assert ("", "pods") not in granted
-    cluster.kubectl("apply", "-f", "-", input=missing)
-    wait_for_rights(cluster, "reader", missing)
+    assert {one for one in granted if not one[2]} == {("secrets", verb, "") for verb in ("get", "list", "watch")}
+    ends = {name for resource, verb, name in granted if (resource, verb) == ("namespaces", "delete")}
+    assert ends == {"flux-system", "glasskube-system"}
+    packages = [item["metadata"]["name"] for item in cluster.api.list(install.GROUP, "ClusterPackage")]
+    assert {one for one in granted if one[0] == "clusterpackages"} == {
+        ("clusterpackages", verb, name) for verb in ("delete", "patch") for name in packages
+    }
+
+    # What a dry run of somebody with more rights writes is enough, too, and names whatever it changes.
+    file = tmp_path / "role.yaml"
+    dry = purge(cluster, "--offline", "--dry-run", f"--role={file}", "--wait-idle=2m")
+    assert dry.returncode == 0, dry
+    role, to_admin = yaml.safe_load_all(file.read_text("utf-8"))
+    reading, *changing = role["rules"]
+    assert reading["verbs"] == ["get", "list", "watch"]
+    assert all(rule["resourceNames"] for rule in changing)
+    to_admin["subjects"][0] = {"apiGroup": "rbac.authorization.k8s.io", "kind": "User", "name": "reader"}
+    written = yaml.safe_dump_all([role, to_admin])
+    cluster.kubectl("apply", "-f", "-", input=written)
+    wait_for_rights(cluster, "reader", written)
 
     result = purge(cluster, *as_user(cluster, "reader"), *PURGE)
 
     assert result.returncode == 0, result
     assert report(result)["flux"]["decision"] == "delete"
-    cluster.kubectl("delete", "clusterroles,clusterrolebindings", "reader", name_of(everything), name_of(missing))
+    cluster.kubectl("delete", "clusterroles,clusterrolebindings", "reader", name_of(everything), name_of(written))
     assert_clean(cluster, before)
 
 
@@ -553,6 +568,7 @@ def wait_for_rights(cluster: ControlPlane, user: str, role: str) -> None:
     """Waits until the authorizer knows a role: it learns of it a moment after the API server stored it."""
     rule = yaml.safe_load(role.partition("---\n")[0])["rules"][-1]
     what = f"{rule['resources'][0]}.{rule['apiGroups'][0]}".rstrip(".")
+    what += "".join(f"/{name}" for name in rule.get("resourceNames", ())[:1])
 
     def granted() -> bool | None:
         asked = cluster.kubectl("auth", "can-i", rule["verbs"][0], what, "-A", user=user, check=False)

@@ -13,7 +13,9 @@ import pytest
 import yaml
 
 from kubectl_glasskube_purge import __version__
+from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.judge.foreign import MADE_BY_FLUX, MADE_BY_OPERATOR
 from scripts import generate_role
 from tests.cluster import install
 from tests.cluster.controlplane import ControlPlane
@@ -51,8 +53,9 @@ def rights(rules: Sequence[Mapping[str, Any]]) -> set[Right]:
 # -- on paper
 
 
-def test_the_role_is_the_one_that_the_plan_asks_for() -> None:
-    assert generate_role.ROLE.read_text("utf-8") == generate_role.generate()
+def test_the_roles_are_what_the_plan_asks_for() -> None:
+    for path, text in generate_role.generate().items():
+        assert path.read_text("utf-8") == text
 
 
 def test_a_changed_role_is_noticed() -> None:
@@ -60,11 +63,15 @@ def test_a_changed_role_is_noticed() -> None:
     assert subprocess.run(command, cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, check=False).returncode == 0
 
 
-def test_changing_is_granted_by_name_of_the_kind_only() -> None:
+def test_changing_is_granted_by_name_and_of_glasskubes_own_kinds_as_a_whole() -> None:
     reading, *changing = granted()
     assert reading["verbs"] == ["get", "list", "watch"]
     assert not [right for right in rights(changing) if "*" in right]
     assert {verb for verb, _, _ in rights(changing)} == {"delete", "patch"}
+    known = {ref.name for ref in (*inventory.every_object(), *MADE_BY_OPERATOR, *MADE_BY_FLUX)}
+    for rule in changing:
+        if rule["apiGroups"] != [facts.GROUP]:
+            assert set(rule["resourceNames"]) <= known
 
 
 @pytest.mark.parametrize(

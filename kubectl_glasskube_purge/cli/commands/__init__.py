@@ -65,7 +65,7 @@ PURGE = Command(
     "Removes Glasskube from a Kubernetes cluster: completely, in the right order,"
     " nothing else. Shows what will go and asks; deletes, waits, and looks again.",
     _sections(
-        ("What happens", (options.dry_run("delete"), options.YES, options.WAIT_IDLE, options.TIMEOUT)),
+        ("What happens", (options.dry_run("delete"), options.YES, options.WAIT_IDLE, options.TIMEOUT, options.ROLE)),
         (
             "What goes, and what stays",
             (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kubectl_glasskube_purge.cli import running
 from kubectl_glasskube_purge.cli.arguments import Line, UsageError
-from kubectl_glasskube_purge.cli.options import BACKUP, DRY_RUN, GLASSKUBE_VERSION, NO_BACKUP, OUTPUT, ROLLBACK
+from kubectl_glasskube_purge.cli.options import BACKUP, DRY_RUN, GLASSKUBE_VERSION, NO_BACKUP, OUTPUT, ROLE, ROLLBACK
 from kubectl_glasskube_purge.flows import purge as flow
 from kubectl_glasskube_purge.glasskube.release import Sources
 from kubectl_glasskube_purge.kube.connect import Flags
@@ -21,6 +21,8 @@ def run(line: Line) -> int:
         raise UsageError("--rollback-on-failure needs the backup that --no-backup leaves out")
     if to_stdout and not line[OUTPUT].is_for_people:
         raise UsageError(f"--backup=- and --output={line[OUTPUT].value} both want stdout; name a file")
+    if line[ROLE] and not line[DRY_RUN]:
+        raise UsageError("--role takes --dry-run: the purge itself writes no role")
     request = line.fill(
         flow.Request,
         flags=line.fill(Flags),

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.discovery import Discovery
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.reviews import Review, may_i
@@ -25,34 +27,51 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 async def missing_rights(
     client: Client, survey: Survey, *plans: Plan, force_finalizers: bool = False
 ) -> tuple[Review, ...]:
-    """Asks the API server about every verb and kind of the plans, and returns what it says no to.
+    """Asks the API server about everything that the plans take, and returns what it says no to.
 
     Also about what couldn't be listed: what isn't seen may be somebody's, in a namespace that goes. Who may
-    do everything is asked one question instead of a hundred. Raises `KubeError` where the API server can't be asked.
+    do everything is asked one question instead of a hundred, and whoever may do something to a whole kind isn't asked
+    about each of its objects. Raises `KubeError` where the API server can't be asked.
     """
     if (await may_i(client, "*", EVERYTHING)).allowed:
         return ()
-    questions = {
-        (verb, resource, namespace)
-        for plan in plans
-        for verb, kind, namespace in rights(plan, force_finalizers=force_finalizers)
-        if (resource := client.discovery.find(*kind)) is not None
-    }
+    questions: dict[tuple[str, Resource, str], set[str]] = {}
+    for plan in plans:
+        for right in rights(plan, force_finalizers=force_finalizers):
+            if (resource := client.discovery.find(*right.kind)) is not None:
+                questions.setdefault((right.verb, resource, right.namespace), set()).add(right.name)
     unseen = {unreadable.what for unreadable in survey.unreadable}
     for resource in client.discovery.resources:
         if str(resource) in unseen:
-            questions |= {(verb, resource, "") for verb in _unseen(resource.group_kind)}
-    reviews = await asyncio.gather(*(may_i(client, *question) for question in sorted(questions)))
+            questions |= {(verb, resource, ""): {""} for verb in _unseen(resource.group_kind)}
+    whole = await asyncio.gather(*(may_i(client, *question) for question in sorted(questions)))
+    refused = [question for question, review in zip(sorted(questions), whole, strict=True) if not review.allowed]
+    named = [(*question, name) for question in refused for name in sorted(questions[question])]
+    reviews = await asyncio.gather(*(may_i(client, *question) for question in named))
     return tuple(review for review in reviews if not review.allowed)
 
 
-def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[tuple[str, tuple[str, str], str]]:
-    """What it takes to carry a plan out: verb, kind, and namespace, `""` where it takes the kind in all of them.
+class Right(NamedTuple):
+    """One thing that a purge does to an object, or with an empty name to all of a kind."""
+
+    verb: str
+    kind: tuple[str, str]
+    namespace: str = ""
+    """`""` for cluster-scoped objects, and for a kind in all namespaces."""
+    name: str = ""
+
+
+def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[Right]:
+    """What it takes to carry a plan out. What is listed and watched can't be limited by name.
 
     With `force_finalizers`, also to drop the finalizers of others.
     """
-    wanted: set[tuple[str, tuple[str, str], str]] = set()
+    wanted: set[Right] = set()
     going = plan.going
+
+    def on(verb: str, ref: Ref) -> Right:
+        return Right(verb, ref.group_kind, ref.namespace, ref.name)
+
     for stage in plan.stages:
         for action in stage.actions:
             verbs = {"get"}
@@ -61,12 +80,12 @@ def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[tuple[str
             # Glasskube's finalizer is dropped from a package for an operator that doesn't do it in time.
             if action.verb != "delete" or action.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
                 verbs.add("patch")
-            wanted |= {(verb, action.ref.group_kind, action.ref.namespace) for verb in verbs}
-        wanted |= {("delete", ref.group_kind, ref.namespace) for ref in _may_be_left(going, stage)}
-    wanted |= {(verb, ref.group_kind, "") for ref in going for verb in ("list", "watch")}
-    wanted |= {("patch", NAMESPACE, "") for ref in plan.deletes if ref.group_kind == NAMESPACE}
+            wanted |= {on(verb, action.ref) for verb in verbs}
+        wanted |= {on("delete", ref) for ref in _may_be_left(going, stage)}
+    wanted |= {Right(verb, ref.group_kind) for ref in going for verb in ("list", "watch")}
+    wanted |= {on("patch", ref) for ref in plan.deletes if ref.group_kind == NAMESPACE}
     if force_finalizers:
-        wanted |= {("patch", ref.group_kind, ref.namespace) for ref in going if foreign_finalizers(going[ref])}
+        wanted |= {on("patch", ref) for ref in going if foreign_finalizers(going[ref])}
     return frozenset(wanted)
 
 
@@ -93,21 +112,27 @@ def _unseen(kind: tuple[str, str]) -> frozenset[str]:
 EVERYTHING = Resource("*", "*", "*", "*", namespaced=False)
 
 
-def role_for(reviews: Sequence[Review], user: str) -> str:
-    """A ClusterRole that grants what is missing and its binding to the user, as YAML to be applied as it stands.
+Rule = dict[str, list[str]]
+
+READING: Rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list", "watch"]}
+"""Whatever exists may belong to a package, or use Flux: what can't be read is doubt."""
+
+
+def rules_of(discovery: Discovery, plan: Plan, *, force_finalizers: bool = False) -> list[Rule]:
+    """Everything that a plan takes, changes by the names of their objects."""
+    served = ((right, discovery.find(*right.kind)) for right in rights(plan, force_finalizers=force_finalizers))
+    changes = [(one.group, one.plural, r.verb, r.name) for r, one in served if one and r.verb not in READING["verbs"]]
+    return [READING, *rules_for(changes)]
+
+
+def role_for(rules: Sequence[Rule], user: str) -> str:
+    """A ClusterRole with these rules and its binding to the user, as YAML to be applied as it stands.
 
     Its name is made of its content: applied beside an earlier one it adds to it, and never takes its place.
     """
-    verbs: dict[tuple[str, str], set[str]] = {}
-    for review in reviews:
-        verbs.setdefault((review.group, review.resource), set()).add(review.verb)
     group = "rbac.authorization.k8s.io"
-    rules = [
-        {"apiGroups": [api_group], "resources": [resource], "verbs": sorted(needed)}
-        for (api_group, resource), needed in sorted(verbs.items())
-    ]
     name = f"glasskube-purge-{hashlib.sha256(f'{user} {rules}'.encode()).hexdigest()[:8]}"
-    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": rules}
+    role = {"apiVersion": f"{group}/v1", "kind": "ClusterRole", "metadata": {"name": name}, "rules": [*rules]}
     binding = {
         "apiVersion": f"{group}/v1",
         "kind": "ClusterRoleBinding",
@@ -116,6 +141,22 @@ def role_for(reviews: Sequence[Review], user: str) -> str:
         "subjects": [_subject(user)],
     }
     return "---\n".join(yaml_text.write(document, plain_words=True) for document in (role, binding))
+
+
+def rules_for(wanted: Iterable[tuple[str, str, str, str]]) -> list[Rule]:
+    """The rules of a role for groups, resources, verbs and names; a name of `""` is for all objects of the kind."""
+    names: dict[tuple[str, str, str], set[str]] = {}
+    for group, resource, verb, name in wanted:
+        names.setdefault((group, resource, verb), set()).add(name)
+    verbs: dict[tuple[str, str, tuple[str, ...]], list[str]] = {}
+    for (group, resource, verb), named in sorted(names.items()):
+        verbs.setdefault((group, resource, () if "" in named else tuple(sorted(named))), []).append(verb)
+    rules = []
+    for (group, resource, only), needed in verbs.items():
+        rules.append({"apiGroups": [group], "resources": [resource], "verbs": needed})
+        if only:
+            rules[-1]["resourceNames"] = [*only]
+    return rules
 
 
 def _subject(user: str) -> dict[str, str]:

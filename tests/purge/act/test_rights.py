@@ -8,8 +8,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.reviews import Review
-from kubectl_glasskube_purge.purge.act.rights import rights, role_for
+from kubectl_glasskube_purge.purge.act.rights import Rule, rights, role_for, rules_for
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.model.plan import Options
 from tests.report.plans import cluster, found, having
@@ -19,15 +18,15 @@ def test_what_may_have_to_be_patched_is_asked_for_before_it_has_to() -> None:
     survey = cluster("argo-cd", "shop/postgres")
     wanted = rights(plan(survey, Options()))
     for kind, namespace in ((facts.CLUSTER_PACKAGE, ""), (facts.PACKAGE, "shop")):
-        assert {verb for verb, what, where in wanted if (what, where) == (kind.group_kind, namespace)} >= {
+        assert {verb for verb, what, where, _ in wanted if (what, where) == (kind.group_kind, namespace)} >= {
             "get",
             "delete",
             "patch",
         }
     # Uninstalled by helm-controller in any case, as the release's Secret is in a namespace that stays.
-    assert ("delete", ("apps", "Deployment"), "shop") not in wanted
+    assert not [one for one in wanted if one[:3] == ("delete", ("apps", "Deployment"), "shop")]
     handed = rights(plan(survey, Options(keep_packages="helm")))
-    release = {verb for verb, what, where in handed if (what, where) == (facts.HELM_RELEASE.group_kind, "shop")}
+    release = {verb for verb, what, where, _ in handed if (what, where) == (facts.HELM_RELEASE.group_kind, "shop")}
     assert {"get", "patch", "delete"} <= release
 
 
@@ -35,7 +34,7 @@ def test_whoever_consents_to_drop_finalizers_of_others_has_to_be_allowed_to() ->
     calm = cluster("argo-cd")
     (held,) = (one for one in calm.of_kind(("apps", "Deployment")) if one.ref.namespace == "argo-cd")
     decided = plan(having(calm, replace(held, finalizers=("example.com/backup",))), Options(force_finalizers=True))
-    right = ("patch", ("apps", "Deployment"), "argo-cd")
+    right = ("patch", ("apps", "Deployment"), "argo-cd", held.ref.name)
     assert right in rights(decided, force_finalizers=True)
     assert right not in rights(decided)
 
@@ -44,33 +43,41 @@ def test_what_a_chart_may_leave_outside_of_its_namespace_is_deleted_by_name() ->
     marks = {facts.HELM_RELEASE_NAME_ANNOTATION: "argo-cd-argo-cd", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: "argo-cd"}
     role = found("rbac.authorization.k8s.io", "Role", "leader", "kube-system", annotations=marks)
     wanted = rights(plan(having(cluster("argo-cd"), role), Options()))
-    assert ("delete", role.ref.group_kind, "kube-system") in wanted
-    assert ("delete", ("apps", "Deployment"), "argo-cd") not in wanted
+    assert ("delete", role.ref.group_kind, "kube-system", "leader") in wanted
+    assert not [one for one in wanted if one[:3] == ("delete", ("apps", "Deployment"), "argo-cd")]
 
 
-def review(verb: str, resource: str, group: str = "") -> Review:
-    return Review(verb, resource, group, "", allowed=False)
+def delete(resource: str) -> list[Rule]:
+    return rules_for([("", resource, "delete", "")])
+
+
+def test_rules_name_objects_unless_the_whole_kind_is_needed() -> None:
+    namespaces = [("", "namespaces", verb, name) for verb in ("delete", "patch") for name in ("b", "a")]
+    assert rules_for([*namespaces, ("", "pods", "list", ""), ("", "pods", "list", "a")]) == [
+        {"apiGroups": [""], "resources": ["namespaces"], "verbs": ["delete", "patch"], "resourceNames": ["a", "b"]},
+        {"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]},
+    ]
 
 
 def test_a_role_adds_to_an_earlier_one_and_never_takes_its_place() -> None:
-    first, second = [review("delete", "pods")], [review("delete", "secrets")]
+    first, second = delete("pods"), delete("secrets")
     names = {
         document["metadata"]["name"]
-        for reviews in (first, first, second)
-        for document in YAML(typ="safe").load_all(role_for(reviews, "me"))
+        for rules in (first, first, second)
+        for document in YAML(typ="safe").load_all(role_for(rules, "me"))
     }
     assert len(names) == 2
 
 
 @pytest.mark.parametrize("user", ["on", "0123", "1e3", "null", "a: b", "#x", "oidc:jane@example.com", "Zoë", "~"])
 def test_a_user_is_bound_by_a_name_that_is_nothing_else_in_yaml(user: str) -> None:
-    text = role_for([review("delete", "pods")], user)
+    text = role_for(delete("pods"), user)
     assert f'name: "{user}"\n' in text
     _, binding = YAML(typ="safe").load_all(text)
     assert binding["subjects"][0]["name"] == user
 
 
 def test_a_service_account_is_bound_as_one() -> None:
-    text = role_for([review("delete", "pods")], "system:serviceaccount:ops:purger")
+    text = role_for(delete("pods"), "system:serviceaccount:ops:purger")
     _, binding = YAML(typ="safe").load_all(text)
     assert binding["subjects"] == [{"kind": "ServiceAccount", "namespace": "ops", "name": "purger"}]
