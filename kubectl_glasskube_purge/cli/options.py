@@ -233,6 +233,23 @@ DECIDING: Options = (
         values=("auto", "flux", "helm"),
         bare="auto",
     ),
+    Option(
+        "--keep",
+        "Keep this package running: NAME of a ClusterPackage, NAMESPACE/NAME of a Package. May be given several times.",
+        (),
+        metavar="PACKAGE",
+        repeated=True,
+    ),
+    Option(
+        "--keep-in-use",
+        "Keep every package running that others rely on.",
+        "",
+        values=("auto", "flux", "helm"),
+        bare="auto",
+    ),
+    Option("--hand-over", "To whom kept packages are handed over.", "", values=("flux", "helm")),
+    switch("--delete-in-use", "Delete packages that others rely on, too."),
+    switch("--delete-crds", "Delete the CRDs that Helm leaves, if they have no instances."),
     switch("--include-foreign", f"Delete what others put into {SYSTEM}, too."),
     switch("--force-finalizers", "Drop finalizers whose controller is gone."),
 )

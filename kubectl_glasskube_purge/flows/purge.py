@@ -132,6 +132,12 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
     """
     client, request, screen, record = journey.client, journey.request, journey.screen, journey.record
     found, decided = await _when_idle(journey)
+    if (options := _ask_about_used(journey, decided)) is None:
+        return None
+    if options != request.options:
+        request = replace(request, options=options)
+        journey = replace(journey, request=request)
+        decided = plan(found, options)
     record.plan = decided
     if decided.empty:
         await _nothing_to_do(journey, found, decided)
@@ -169,6 +175,25 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
             return None
         decided = record.plan = again
     return _Ready(found, decided, file)
+
+
+def _ask_about_used(journey: Journey[Request], decided: Plan) -> Options | None:
+    """The options, with what somebody at a terminal decides about packages that others rely on; None for neither."""
+    request, screen, record = journey.request, journey.screen, journey.record
+    refusal = next((one for one in decided.refusals if one.code == "package-in-use"), None)
+    if refusal is None or request.yes or request.dry_run:
+        return request.options
+    for text in (refusal.message, *refusal.details):
+        screen.note(text)
+    keep = screen.ask("Keep these packages running?")
+    if keep is None:
+        return request.options
+    if keep:
+        return replace(request.options, keep_in_use="auto")
+    if screen.ask("Delete them all the same?"):
+        return replace(request.options, delete_in_use=True)
+    record.plan, record.outcome = decided, "declined"
+    return None
 
 
 async def _nothing_to_do(journey: Journey[Request], found: Survey, decided: Plan) -> None:

@@ -145,6 +145,8 @@ HELM_REPOSITORY = Kind(SOURCE_GROUP, "HelmRepository", "helmrepositories")
 OCI_REPOSITORY = Kind(SOURCE_GROUP, "OCIRepository", "ocirepositories")
 FLUX_KINDS = (HELM_RELEASE, BUCKET, GIT_REPOSITORY, HELM_CHART, HELM_REPOSITORY, OCI_REPOSITORY)
 """All kinds whose CRDs `aio` brings; all namespaced."""
+SOURCE_KINDS = (BUCKET, GIT_REPOSITORY, HELM_REPOSITORY, OCI_REPOSITORY)
+"""Those that charts are drawn from."""
 FLUX_GROUP_KINDS = tuple(kind.group_kind for kind in FLUX_KINDS)
 """The same as an object's `Ref` names its kind."""
 

@@ -15,7 +15,7 @@ from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
-from kubectl_glasskube_purge.purge.model.plan import Consequence, Stage
+from kubectl_glasskube_purge.purge.model.plan import Consequence, Plan, Stage
 from kubectl_glasskube_purge.purge.model.record import Record, outcome_key
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
@@ -49,7 +49,7 @@ def document(record: Record) -> dict[str, Any]:
             "evidence": [evidence.text for evidence in plan.verdict.evidence] if plan else [],
         },
         **({"backup": {"file": record.backups[-1], "files": record.backups}} if record.backups else {}),
-        "packages": [_package(package) for package in survey.packages] if survey else [],
+        "packages": [_package(package, plan) for package in survey.packages] if survey else [],
         "stages": [_stage(record, stage) for stage in plan.stages] if plan else [],
         "kept": [{**identity(kept.ref), "why": kept.why} for kept in plan.kept] if plan else [],
         "lost": [{**identity(lost.ref), "what": lost.what} for lost in plan.lost] if plan else [],
@@ -92,7 +92,7 @@ def _installed(survey: Survey) -> dict[str, Any]:
     }
 
 
-def _package(package: Package) -> dict[str, Any]:
+def _package(package: Package, plan: Plan | None) -> dict[str, Any]:
     template = package.found.get("spec", "packageInfo") or {}
     return {
         **identity(package.ref),
@@ -104,7 +104,28 @@ def _package(package: Package) -> dict[str, Any]:
         "suspended": package.suspended,
         "asDependency": package.found.annotations.get(facts.INSTALLED_AS_DEPENDENCY_ANNOTATION) == "true",
         "requires": [identity(ref) for ref in sorted(package.requires)],
+        **(_decision(package.ref, plan) if plan else {}),
     }
+
+
+EXAMPLES = 5
+"""Of the users of a package, how many the document names."""
+
+
+def _decision(package: Ref, plan: Plan) -> dict[str, Any]:
+    for one in plan.packages:
+        if one.package == package:
+            usage = [
+                {
+                    "what": use.what,
+                    "count": len(use.users),
+                    "namespaces": [*use.namespaces],
+                    "examples": [identity(user) for user in use.users[:EXAMPLES]],
+                }
+                for use in one.uses
+            ]
+            return {"decision": one.decision, "usage": usage}
+    return {}
 
 
 def _stage(record: Record, stage: Stage) -> dict[str, Any]:

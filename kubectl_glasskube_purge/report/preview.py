@@ -41,6 +41,9 @@ _VERBS = {
 }
 """What becomes of an object that isn't deleted by request."""
 
+_FATES = {"keep": "kept", "delete": "deleted", "undecided": "not decided"}
+"""What becomes of a package."""
+
 _WITH_IT = {
     "owner": "owned by it",
     "namespace": "in it",
@@ -74,6 +77,10 @@ def _parts(header: Header, survey: Survey, plan: Plan, wide: bool) -> Iterator[R
     if finalizers and not wide:
         yield Heading("Finalizers that nobody else would drop")
         yield from listed([(a.ref.display, a.reason) for a in finalizers], FOLD, wide)
+    used = [(one.name, f"{_FATES[one.decision]}: {use.words}") for one in plan.packages for use in one.uses]
+    if used:
+        yield Heading("Packages that others rely on")
+        yield from listed(used, 2 * FOLD, wide)
     if plan.lost:
         yield Heading("Can't be brought back", "bold red")
         yield from listed([(lost.ref.display, lost.what) for lost in plan.lost], FOLD, wide)

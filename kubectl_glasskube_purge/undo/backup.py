@@ -33,7 +33,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.model.kinds import SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
-from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, VERSION_ANNOTATION, Survey
+from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, Survey
 
 from . import selection, text
 from .content import OWN_PREFIX
@@ -43,7 +43,7 @@ ANNOTATION = OWN_PREFIX + "backups"
 """On Glasskube's namespace: digest and name of each file, as a JSON list, oldest first. Where it is, only a machine
 knows."""
 
-_NOTES = frozenset({ANNOTATION, VERSION_ANNOTATION, FLUX_ANNOTATION})
+_NOTES = frozenset({ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, FLUX_ANNOTATION})
 """What a purge leaves on namespaces for its next run."""
 
 

@@ -666,7 +666,11 @@ def options() -> st.SearchStrategy[Options]:
         ignore_gitops=st.booleans(),
         ignore_busy=st.booleans(),
         force_finalizers=rarely,
-        keep_packages=st.sampled_from(["", "", "", "auto", "flux", "helm"]),
+        keep_packages=st.sampled_from(["", "", "", "", "auto", "flux", "helm"]),
+        keep=st.sampled_from([(), (), ("pkg0",), ("pkg1", "shop/pkg2")]),
+        keep_in_use=st.sampled_from(["", "", "auto", "flux", "helm"]),
+        delete_in_use=st.booleans(),
+        delete_crds=rarely,
     )
 
 

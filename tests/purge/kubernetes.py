@@ -118,7 +118,7 @@ def _delete(cluster: _Cluster, plan: Plan, action: Action) -> None:
         return
     _check_order(cluster, plan, cluster.alive[uid])
     cluster.terminating.add(uid)
-    orphans = action.verb == "hand-over" or (plan.keep_packages and action.ref.group == facts.GROUP)
+    orphans = action.verb == "hand-over" or action.ref in plan.kept_packages
     if orphans:
         for dependents in cluster.owners.values():
             dependents.discard(uid)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from kubectl_glasskube_purge.cli import running
 from kubectl_glasskube_purge.cli.arguments import Line, UsageError
+from kubectl_glasskube_purge.cli.commands.purge import check_deciding
 from kubectl_glasskube_purge.cli.options import NAMESPACE
 from kubectl_glasskube_purge.flows import explain as flow
 from kubectl_glasskube_purge.kube.connect import Flags
@@ -17,6 +18,7 @@ from kubectl_glasskube_purge.report import explanation
 
 def run(line: Line) -> int:
     """Says what the purge, with these options, would do with an object, and why. Changes nothing."""
+    check_deciding(line)
     asked = wanted(line.arguments, line[NAMESPACE])
     request = flow.ExplainRequest(asked, line.fill(Flags), line.fill(Options))
     answers: list[Explanation] = []

@@ -12,6 +12,20 @@ from kubectl_glasskube_purge.purge.model.events import Limits
 from kubectl_glasskube_purge.purge.model.plan import Options
 
 
+def check_deciding(line: Line) -> None:
+    """Raises `UsageError` if what is to be kept or deleted contradicts itself."""
+    wanted = line.fill(Options)
+    if wanted.keep_packages and (wanted.keep or wanted.keep_in_use or wanted.delete_in_use):
+        raise UsageError("--keep-packages keeps all packages: leave out --keep, --keep-in-use and --delete-in-use")
+    if wanted.keep_in_use and wanted.delete_in_use:
+        raise UsageError("--keep-in-use and --delete-in-use exclude each other")
+    chosen = {wanted.keep_packages, wanted.keep_in_use, wanted.hand_over} - {"", "auto"}
+    if len(chosen) > 1:
+        raise UsageError("packages are handed over to flux or to helm, in one run not to both")
+    if "flux" in chosen and wanted.flux == "delete":
+        raise UsageError("nothing can be handed over to flux with --flux=delete")
+
+
 def run(line: Line) -> int:
     """Removes Glasskube from the cluster."""
     to_stdout = line[BACKUP] == flow.STDOUT
@@ -21,6 +35,7 @@ def run(line: Line) -> int:
         raise UsageError("--rollback-on-failure needs the backup that --no-backup leaves out")
     if to_stdout and not line[OUTPUT].is_for_people:
         raise UsageError(f"--backup=- and --output={line[OUTPUT].value} both want stdout; name a file")
+    check_deciding(line)
     if line[ROLE] and not line[DRY_RUN]:
         raise UsageError("--role takes --dry-run: the purge itself writes no role")
     request = line.fill(

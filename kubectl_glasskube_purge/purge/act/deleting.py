@@ -54,8 +54,7 @@ async def _delete(run: Run, action: Action) -> tuple[Action, errors.Refused] | N
     found = action.found
     if run.tracked[found.uid].gone or found.terminating:
         return None
-    orphan = bool(run.plan.keep_packages) and found.ref.group_kind in facts.PACKAGE_GROUP_KINDS
-    propagation: Propagation = "Orphan" if orphan else "Background"
+    propagation: Propagation = "Orphan" if found.ref in run.plan.kept_packages else "Background"
     try:
         answer = await attempt(run, found, lambda: run.client.delete(found.ref, uid=found.uid, propagation=propagation))
     except errors.Refused as error:

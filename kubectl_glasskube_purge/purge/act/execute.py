@@ -19,6 +19,7 @@ from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.judge.decision import handed_over
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.model.events import (
     NO_LIMITS,
@@ -31,7 +32,7 @@ from kubectl_glasskube_purge.purge.model.events import (
 )
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
-from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, VERSION_ANNOTATION, Survey
+from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, Survey
 
 from .charts import read_charts
 from .deleting import delete_all
@@ -97,6 +98,9 @@ async def _remember(run: Run) -> None:
     namespace, version = run.survey.namespace, run.survey.version.version
     if namespace is not None and version:
         await _annotate(run, namespace, VERSION_ANNOTATION, version)
+    names = {one.name for one in run.plan.packages if one.package in run.plan.kept_packages}
+    if namespace is not None and names:
+        await _annotate(run, namespace, KEPT_ANNOTATION, " ".join(sorted(names.union(handed_over(run.survey)))))
     flux = run.plan.deletes.get(Ref(*NAMESPACE, "", facts.FLUX_NAMESPACE))
     if flux is not None and run.plan.verdict.proven:
         await _annotate(run, flux.found, FLUX_ANNOTATION, facts.FIELD_MANAGER)

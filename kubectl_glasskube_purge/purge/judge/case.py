@@ -8,10 +8,12 @@ from functools import cached_property
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.model.plan import FluxDecision, FluxVerdict, KeepMode, Options, Protection
+from kubectl_glasskube_purge.purge.model.plan import Decision, FluxDecision, FluxVerdict, KeepMode, Options, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import flux, handover, held
+from .brought import brought, left_by_helm
+from .decision import decide
 from .ownership import consequences, is_suspended, orphans
 from .protection import protections
 
@@ -24,7 +26,9 @@ class Case:
     options: Options
     verdict: FluxVerdict
     mode: KeepMode
-    """Whom what the packages installed is handed over to; `""` where it goes with them."""
+    """Whom what the kept packages installed is handed over to; `""` if no package is kept."""
+    decisions: tuple[Decision, ...]
+    handed: handover.Kept
     protected: Mapping[Ref, Protection]
     """What stays although its owner goes."""
     abandoned: tuple[Found, ...] = ()
@@ -49,28 +53,41 @@ class Case:
     def staying(self) -> frozenset[Ref]:
         """What doesn't go because its owner does: packages that are handed over are deleted without their dependents,
         and what they own is kept, handed over, or deleted by itself."""
-        owned = handover.owned(self.survey) if self.mode else ()
-        return frozenset(self.protected).union(found.ref for found in owned)
+        return frozenset(self.protected).union(found.ref for found in self.handed.owned())
+
+    @cached_property
+    def left(self) -> Mapping[Ref, Found]:
+        """What Helm leaves of the packages that go."""
+        left: dict[Ref, Found] = {}
+        for one in self.decisions:
+            if one.decision != "keep":
+                own = brought(self.survey)[one.package].values()
+                left |= left_by_helm(self.survey, [f for f in own if f.ref.group_kind == facts.HELM_RELEASE.group_kind])
+        return left
 
     @cached_property
     def without_chart(self) -> frozenset[Ref]:
         """What of Flux's kinds goes and takes no chart along."""
-        handed = handover.helm_releases(self.survey) if self.mode else ()
-        return frozenset(found.ref for found in (*self.abandoned, *self.suspended, *handed))
+        return frozenset(found.ref for found in (*self.abandoned, *self.suspended, *self.handed.helm_releases()))
 
 
 def consider(survey: Survey, options: Options) -> Case:
     """What follows from a survey and the options before any action is planned."""
     verdict = flux.judge(survey)
-    if mode := _keep_mode(verdict, options):
-        return Case(survey, options, verdict, mode, handover.handed_over(survey, mode))
-    packages = survey.package_objects
-    protected = protections(survey, packages, include_foreign=options.include_foreign)
+    decisions = decide(survey, options)
+    kept = {one.package for one in decisions if one.decision == "keep"}
+    mode = _keep_mode(verdict, options) if kept or options.keep_packages else ""
+    handed = handover.Kept(survey, frozenset(one.found.uid for one in survey.packages if one.ref in kept))
+    packages = [package.found for package in survey.packages if package.ref not in kept]
+    protected = {**handed.handed_over(mode)}
+    protected |= protections(survey, packages, protected, include_foreign=options.include_foreign)
+    staying = protected.keys() | {found.ref for found in handed.owned()}
     orphaned = [found for found in orphans(survey) if found.ref not in protected]
-    following = consequences(survey, [*packages, *orphaned], protected).values()
+    following = consequences(survey, [*packages, *orphaned], staying).values()
     going = sorted((*orphaned, *(consequence.found for consequence in following)), key=lambda found: found.ref)
     abandoned = tuple(found for found in going if options.force_finalizers and _is_abandoned(found, survey))
-    return Case(survey, options, verdict, mode, protected, abandoned, tuple(filter(is_suspended, going)))
+    suspended = tuple(filter(is_suspended, going))
+    return Case(survey, options, verdict, mode, decisions, handed, protected, abandoned, suspended)
 
 
 def _is_abandoned(found: Found, survey: Survey) -> bool:
@@ -80,8 +97,9 @@ def _is_abandoned(found: Found, survey: Survey) -> bool:
 
 
 def _keep_mode(verdict: FluxVerdict, options: Options) -> KeepMode:
-    if options.keep_packages != "auto":
-        return options.keep_packages
+    for choice in (options.hand_over, options.keep_packages, options.keep_in_use):
+        if choice in ("flux", "helm"):
+            return choice
     return "helm" if _flux_decision(verdict, options) == "delete" else "flux"
 
 

@@ -116,6 +116,9 @@ def _evidence(survey: Survey, plan: Plan, found: Found) -> Iterator[str]:
             yield f"label {label}={value}"
     if manager := managed_by(found):
         yield f"managed by {manager}"
+    for decision in plan.packages:
+        if decision.package == found.ref:
+            yield from (f"others rely on it: {use.words}" for use in decision.uses)
     for name in keep_annotations(found):
         yield f"annotation {name}: {found.annotations[name]}"
     if found.ref in inventory.every_object():

@@ -1,4 +1,4 @@
-"""--keep-packages: Glasskube goes, what it installed stays. Who gets what. Pure.
+"""Packages that are kept: Glasskube goes, what it installed of them stays. Who gets what. Pure.
 
 Handed over to Flux, a HelmRelease and its source lose their owner and go on as
 they are. Handed over to Helm, a HelmRelease is suspended and deleted, which
@@ -9,6 +9,7 @@ objects of plain manifests, and the namespaces, are nobody's afterwards.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -19,31 +20,48 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 from .ownership import chart_of, helm_release_made_by, stray_charts
 
 
-def owned(survey: Survey) -> tuple[Found, ...]:
-    """What the packages own directly: all that the garbage collector would take, or its owner's controller."""
-    return tuple(found for _, found in sorted(survey.objects.items()) if found.owned_by(survey.package_uids))
+@dataclass(frozen=True)
+class Kept:
+    """The packages that are kept, of those that a survey saw."""
 
+    survey: Survey
+    packages: frozenset[str] = frozenset()
+    """Their UIDs."""
 
-def handed_over(survey: Survey, mode: KeepMode) -> Mapping[Ref, Protection]:
-    """What stays, with how it is managed from then on.
+    def owned(self) -> tuple[Found, ...]:
+        """What they own directly: all that the garbage collector would take, or its owner's controller."""
+        return tuple(found for _, found in sorted(self.survey.objects.items()) if found.owned_by(self.packages))
 
-    Glasskube's own objects that came as a package, the auto-updater's, go all the same.
-    What of Flux's kinds somebody else owns, too, isn't Helm's to have.
-    """
-    ours = inventory.every_object()
-    alone = _owned_alone(survey) if mode == "helm" else ()
-    to_helm = {found.ref for found in alone if found.ref.group_kind in facts.FLUX_GROUP_KINDS}
-    return {
-        found.ref: Protection(found, _managed_by(found, mode))
-        for found in owned(survey)
-        if mode and found.ref not in ours and found.ref not in to_helm
-    }
+    def handed_over(self, mode: KeepMode) -> Mapping[Ref, Protection]:
+        """What stays, with how it is managed from then on.
 
+        Glasskube's own objects that came as a package, the auto-updater's, go all the same.
+        What of Flux's kinds somebody else owns, too, isn't Helm's to have.
+        """
+        ours = inventory.every_object()
+        alone = self._owned_alone() if mode == "helm" else ()
+        to_helm = {found.ref for found in alone if found.ref.group_kind in facts.FLUX_GROUP_KINDS}
+        return {
+            found.ref: Protection(found, _managed_by(found, mode))
+            for found in self.owned()
+            if mode and found.ref not in ours and found.ref not in to_helm
+        }
 
-def _owned_alone(survey: Survey) -> tuple[Found, ...]:
-    """What only packages own."""
-    others = survey.existing - survey.package_uids
-    return tuple(found for found in owned(survey) if not found.owned_by(others))
+    def _owned_alone(self) -> tuple[Found, ...]:
+        """What only packages own."""
+        others = self.survey.existing - self.survey.package_uids
+        return tuple(found for found in self.owned() if not found.owned_by(others))
+
+    def helm_releases(self) -> tuple[Found, ...]:
+        """The HelmReleases that only packages own."""
+        return tuple(found for found in self._owned_alone() if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
+
+    def sources(self) -> tuple[Found, ...]:
+        """What of Flux's kinds the packages own besides HelmReleases, with the charts that were fetched from it."""
+        flux = facts.FLUX_GROUP_KINDS
+        own = [f for f in self._owned_alone() if f.ref.group_kind in flux and f.ref.kind != facts.HELM_RELEASE.kind]
+        charts = [chart for found in self.helm_releases() if (chart := self.survey.get(chart_of(found)))]
+        return tuple({found.ref: found for found in (*own, *charts, *stray_charts(self.survey))}.values())
 
 
 def _managed_by(found: Found, mode: KeepMode) -> str:
@@ -52,21 +70,8 @@ def _managed_by(found: Found, mode: KeepMode) -> str:
     if found.ref.group_kind in facts.FLUX_GROUP_KINDS:
         return "handed over to Flux"
     if found.ref.group_kind == NAMESPACE:
-        return "stays with what runs in it (--keep-packages)"
-    return "stays as it is: kubectl manages it from now on (--keep-packages)"
-
-
-def helm_releases(survey: Survey) -> tuple[Found, ...]:
-    """The HelmReleases that only packages own."""
-    return tuple(found for found in _owned_alone(survey) if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
-
-
-def sources(survey: Survey) -> tuple[Found, ...]:
-    """What of Flux's kinds the packages own besides HelmReleases, with the charts that were fetched from it."""
-    alone = _owned_alone(survey)
-    own = [f for f in alone if f.ref.group_kind in facts.FLUX_GROUP_KINDS and f.ref.kind != facts.HELM_RELEASE.kind]
-    charts = [chart for found in helm_releases(survey) if (chart := survey.get(chart_of(found)))]
-    return tuple({found.ref: found for found in (*own, *charts, *stray_charts(survey))}.values())
+        return "stays with what runs in it"
+    return "stays as it is: kubectl manages it from now on"
 
 
 def reason(helm_release: Found) -> str:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed
-from kubectl_glasskube_purge.purge.model.kinds import CLAIM, NAMESPACE
+from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
 
 from .case import Case
@@ -69,6 +69,25 @@ def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reaso
             yield found, f"stays behind: nobody uninstalls the chart of {helm_release.ref.display} ({why})"
 
 
+def left_by_helm(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """What Helm leaves by its own rules."""
+    for found in case.left.values():
+        if found.ref.group_kind == DEFINITION:
+            how = f"kubectl delete crd {found.ref.name}, or --delete-crds if it has no instances"
+            yield found, f"Helm leaves it at every uninstall; to delete it: {how}"
+        else:
+            yield found, "its chart says that Helm keeps it (helm.sh/resource-policy: keep)"
+
+
+def unattended(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
+    """What relies on packages that go all the same."""
+    for one in case.decisions:
+        for use in one.uses if one.decision != "keep" else ():
+            for user in use.users:
+                if (found := case.survey.get(user)) is not None:
+                    yield found, f"nobody acts on it any more: it relies on {one.package.display}, which goes"
+
+
 def homes(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
     """The namespaces that Packages are in."""
     for name in sorted({package.ref.namespace for package in case.survey.packages} - {""}):
@@ -104,6 +123,8 @@ REASONS: tuple[Callable[[Case, Installation, Collection[Ref]], Reasons], ...] = 
     flux,
     namespace,
     charts,
+    left_by_helm,
+    unattended,
     homes,
     volumes,
     labelled,

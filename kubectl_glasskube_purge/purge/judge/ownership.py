@@ -130,11 +130,14 @@ def chart_of(helm_release: Found) -> Ref:
     return Ref(*facts.HELM_CHART.group_kind, str(source), name)
 
 
+_FLUX_MANAGERS = frozenset(facts.FLUX_DEPLOYMENTS)
+
+
 @lru_cache(maxsize=2)
 def stray_charts(survey: Survey) -> tuple[Found, ...]:
     """HelmCharts fetched from a package's source for a HelmRelease that is gone: what an interrupted hand-over left.
 
-    None where HelmReleases can't be listed.
+    A user's own has another field manager. None where HelmReleases can't be listed.
     """
     if survey.hidden(facts.HELM_RELEASE.group_kind):
         return ()
@@ -144,7 +147,8 @@ def stray_charts(survey: Survey) -> tuple[Found, ...]:
         source = chart.get("spec", "sourceRef") or {}
         ref = Ref(facts.SOURCE_GROUP, str(source.get("kind")), chart.ref.namespace, str(source.get("name")))
         repository = survey.get(ref)
-        if chart.ref not in wanted and repository is not None and repository.owned_by(survey.package_uids):
+        made = _FLUX_MANAGERS.issuperset(chart.managers)
+        if made and chart.ref not in wanted and repository is not None and repository.owned_by(survey.package_uids):
             strays.append(chart)
     return tuple(strays)
 

@@ -25,7 +25,7 @@ def package_actions(case: Case) -> list[Action]:
     """Everything that the first stage does, each with its level."""
     survey = case.survey
     going = consequences(survey, survey.package_objects, case.staying)
-    left = () if case.mode else orphans(survey)
+    left = orphans(survey)
     following = consequences(survey, [*survey.package_objects, *left], case.staying).values()
     uids = survey.package_uids.union(found.uid for found in (*left, *(one.found for one in following)))
     detached = [one for one in case.protected.values() if one.found.owned_by(uids) or one.found in left]
@@ -76,13 +76,13 @@ def _detach(protection: Protection, case: Case) -> Action:
 
 
 def _handed_to_helm(case: Case) -> Iterator[Action]:
-    for found in handover.helm_releases(case.survey) if case.mode == "helm" else ():
+    for found in case.handed.helm_releases() if case.mode == "helm" else ():
         yield Action("hand-over", found, handover.reason(found), removes=True)
 
 
 def _sources(case: Case) -> list[Action]:
     reason = "nothing is installed from it by Flux any more"
-    return [Action("delete", found, reason) for found in handover.sources(case.survey)]
+    return [Action("delete", found, reason) for found in case.handed.sources()]
 
 
 def _stray_charts(case: Case) -> Iterator[Action]:
@@ -156,7 +156,7 @@ def circles(leads_to: Mapping[Ref, Iterable[Ref]]) -> Iterator[frozenset[Ref]]:
 
 def _orphans(case: Case, going: Collection[Ref]) -> Iterator[Action]:
     """What packages that are gone left. The garbage collector keeps what is owned by a kind that isn't served."""
-    for found in () if case.mode else orphans(case.survey):
+    for found in orphans(case.survey):
         if found.ref not in going and found.ref not in case.protected:
             yield Action("delete", found, "left by a package that is gone")
 

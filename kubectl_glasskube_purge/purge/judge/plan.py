@@ -11,7 +11,7 @@ same one. Whoever adds a stage adds it here. Its promises:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from kubectl_glasskube_purge.glasskube import facts
@@ -39,8 +39,9 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     packages = _stage("packages", package_actions(case), case)
     installed = installation(case, packages)
     later = {"records": _record_actions(survey), **installed_actions(case, installed.going, frozenset(manifest))}
+    later["definitions"] += _left_definitions(case, {found.ref for found in packages.going})
     stages = _each_object_once(_in_order(packages, later, case))
-    decided = Plan(stages, case.flux, case.verdict, keep_packages=case.mode)
+    decided = Plan(stages, case.flux, case.verdict, packages=case.decisions, keep_packages=case.mode)
     return replace(
         decided,
         kept=kept(case, installed, decided.going),
@@ -57,6 +58,17 @@ def _record_actions(survey: Survey) -> list[Action]:
     reason = "a record of Glasskube's own API; after the PackageInfos that name it"
     actions += [Action("delete", found, reason, level=1) for found in repositories]
     return actions
+
+
+def _left_definitions(case: Case, gone: Collection[Ref]) -> Iterator[Action]:
+    """The CRDs that Helm leaves and that have no instance left, by `--delete-crds`."""
+    survey = case.survey
+    unread = {one.what for one in survey.unreadable}
+    for ref, found in sorted(case.left.items()) if case.options.delete_crds else ():
+        kind = survey.defines.get(ref.name)
+        empty = kind is not None and ref.name not in unread and all(one.ref in gone for one in survey.of_kind(kind))
+        if empty and ref not in case.protected:
+            yield Action("delete", found, "left by Helm, without instances (--delete-crds)")
 
 
 def _in_order(first: Stage, later: Mapping[str, Iterable[Action]], case: Case) -> list[Stage]:

@@ -14,17 +14,20 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .foreign import strangers, unseen_in_namespaces
 from .ownership import consequences, helm_release_made_by, helm_release_of, orphans, own_consequences
-from .usage import bindings_of
+from .usage import bindings_of, source_of
 
 
-def protections(survey: Survey, roots: Iterable[Found], *, include_foreign: bool = False) -> Mapping[Ref, Protection]:
+def protections(
+    survey: Survey, roots: Iterable[Found], handed: Mapping[Ref, Protection], *, include_foreign: bool = False
+) -> Mapping[Ref, Protection]:
     """What must not go with `roots` and the orphans: what is marked so, what others use, and what holds such a thing.
 
     A namespace that holds a kept object, the CRD of a kept instance, the
-    HelmRelease of a kept chart object and its source are kept for its sake.
+    HelmRelease of a kept chart object and its source are kept for its sake. What is
+    `handed` over stays in any case.
     """
     roots = list(roots)
-    protected: dict[Ref, Protection] = {}
+    protected = dict(handed)
     while True:
         orphaned = [found for found in orphans(survey) if found.ref not in protected]
         own = own_consequences(survey, [*roots, *orphaned], protected).keys() | {found.ref for found in orphaned}
@@ -100,10 +103,20 @@ def _cluster_role(found: Found, use: _Use) -> Protection | None:
     return granted_by_others(use.survey, found, use.own, include_foreign=use.include_foreign)
 
 
+def _source(found: Found, use: _Use) -> Protection | None:
+    drawing = [
+        one
+        for one in use.survey.of_kind(facts.HELM_RELEASE.group_kind, facts.HELM_CHART.group_kind)
+        if source_of(one) == found.ref and one.ref not in use.own
+    ]
+    return _for(drawing, found, "others draw from it") if drawing else None
+
+
 _BY_KIND: Mapping[tuple[str, str], Callable[[Found, _Use], Protection | None]] = {
     NAMESPACE: _namespace,
     DEFINITION: _definition,
     CLUSTER_ROLE: _cluster_role,
+    **dict.fromkeys((kind.group_kind for kind in facts.SOURCE_KINDS), _source),
 }
 
 
@@ -138,9 +151,7 @@ def _holders(survey: Survey, protection: Protection, going: Mapping[Ref, Found])
 def _chart_needs(survey: Survey, kept: Found) -> Iterator[Ref]:
     """The HelmRelease that installed an object, and the source of a HelmRelease."""
     if kept.ref.group_kind == facts.HELM_RELEASE.group_kind:
-        source = kept.get("spec", "chart", "spec", "sourceRef") or {}
-        namespace = str(source.get("namespace") or kept.ref.namespace)
-        yield Ref(facts.SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
+        yield source_of(kept)
     elif (made := helm_release_of(kept)) is not None and kept.ref not in survey.helm_keeps:
         for helm_release in survey.of_kind(facts.HELM_RELEASE.group_kind):
             if helm_release_made_by(helm_release) == made:

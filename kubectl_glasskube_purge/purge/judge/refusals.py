@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.problem import Problem
-from kubectl_glasskube_purge.kube.wording import displayed, some
+from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, NAMESPACE, POD
 from kubectl_glasskube_purge.purge.model.plan import BUSY, Plan
 
 from .busy import busy
 from .case import Case
+from .decision import handed_over, unknown
 from .managers import gitops
 from .protection import keep_annotations
 
@@ -121,6 +122,35 @@ def under_way(case: Case, plan: Plan) -> Problem | None:
     )
 
 
+def no_such_package(case: Case, plan: Plan) -> Problem | None:
+    """A name that was to be kept, and that nothing has: a typing error must not delete what was meant."""
+    missing = unknown(case.survey, case.options.keep)
+    if not missing:
+        return None
+    names = [one.name for one in plan.packages]
+    return Problem(
+        "no-such-package",
+        f"--keep names what isn't there: {some(missing)}",
+        f"These packages are: {some(names, len(names))}." if names else "There are no packages.",
+    )
+
+
+def package_in_use(case: Case, plan: Plan) -> Problem | None:
+    """Packages that others rely on, about which nobody decided."""
+    undecided = [one for one in plan.packages if one.decision == "undecided"]
+    if not undecided:
+        return None
+    already = handed_over(case.survey)
+    noted = f" An earlier run handed over {some(already)}." if already else ""
+    keep = " ".join(f"--keep {one.name}" for one in undecided)
+    return Problem(
+        "package-in-use",
+        f"others rely on {plural(len(undecided), 'package')}: {some(one.name for one in undecided)}",
+        f"Keep them running: {keep} (or --keep-in-use). Delete them all the same: --delete-in-use.{noted}",
+        details=tuple(f"{one.name}: {use.words}" for one in undecided for use in one.uses),
+    )
+
+
 CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (
     unreadable,
     api_unavailable,
@@ -128,4 +158,6 @@ CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (
     marked,
     managed,
     under_way,
+    no_such_package,
+    package_in_use,
 )

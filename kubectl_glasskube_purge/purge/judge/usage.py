@@ -1,14 +1,122 @@
-"""Who uses what goes, of what is shared in the cluster: roles, ingress classes, APIs, webhooks. Pure."""
+"""Who relies on what a package brought: instances, classes, APIs, sources, roles. One evidence, one function. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.wording import displayed
-from kubectl_glasskube_purge.purge.model.kinds import BINDINGS, CLUSTER_ROLE, INGRESS
-from kubectl_glasskube_purge.purge.model.survey import Survey
+from kubectl_glasskube_purge.purge.model.kinds import (
+    API_SERVICE,
+    AUTOSCALER,
+    BINDINGS,
+    CLAIM,
+    CLUSTER_ROLE,
+    CSI_DRIVER,
+    DEFINITION,
+    GATEWAY,
+    GATEWAY_CLASS,
+    INGRESS,
+    INGRESS_CLASS,
+    POD,
+    PRIORITY_CLASS,
+    RUNTIME_CLASS,
+    STORAGE_CLASS,
+    VOLUME,
+)
+from kubectl_glasskube_purge.purge.model.plan import Use
+from kubectl_glasskube_purge.purge.model.survey import Package, Survey
+
+from .brought import brought
+
+
+@dataclass(frozen=True)
+class Others:
+    """What tells others' objects from those of the packages that go."""
+
+    survey: Survey
+    own: Collection[Ref]
+    """What the packages that go brought."""
+    staying: tuple[Package, ...] = ()
+
+    def of_kind(self, *kinds: tuple[str, str]) -> Iterator[Found]:
+        """The objects of others."""
+        return (found for found in self.survey.of_kind(*kinds) if found.ref not in self.own)
+
+
+def uses(package: Package, others: Others) -> tuple[Use, ...]:
+    """Everything that others rely on of what a package brought."""
+    own = brought(others.survey)[package.ref].values()
+    found = [use for check in CHECKS for use in check(package, own, others)]
+    return tuple(Use(what, tuple(sorted(users))) for what, users in found if users)
+
+
+Uses = Iterator[tuple[str, list[Ref]]]
+
+
+def instances(package: Package, own: Iterable[Found], others: Others) -> Uses:
+    """Instances of its kinds that others made."""
+    programs = _programs(others.survey, package)
+    for definition in own:
+        kind = others.survey.defines.get(definition.ref.name) if definition.ref.group_kind == DEFINITION else None
+        if any(one.what == definition.ref.name for one in others.survey.unreadable):
+            yield f"instances of {definition.ref.name}, which can't be read", [definition.ref]
+        elif kind is not None:
+            theirs = [one.ref for one in others.of_kind(kind) if not _is_made_by(one, programs)]
+            yield f"instances of {definition.ref.name}", theirs
+
+
+def classes(package: Package, own: Iterable[Found], others: Others) -> Uses:
+    """Whatever chooses a class of its, or a driver."""
+    for found in own:
+        for kind, name_of in _CHOICES.get(found.ref.group_kind, ()):
+            choosing = [one for one in others.of_kind(kind) if name_of(one) == found.ref.name]
+            yield f"{found.ref}", [one.ref for one in choosing if not _is_bound(one, others)]
+
+
+def apis(package: Package, own: Iterable[Found], others: Others) -> Uses:
+    """Autoscalers, if it serves metrics: other clients of an API leave no trace in objects."""
+    for found in own:
+        if found.ref.group_kind == API_SERVICE and found.ref.name.endswith("metrics.k8s.io"):
+            yield f"{found.ref}", [one.ref for one in others.of_kind(AUTOSCALER)]
+
+
+def sources(package: Package, own: Iterable[Found], others: Others) -> Uses:
+    """HelmReleases and HelmCharts that draw from a source of its."""
+    drawn = {found.ref for found in own if found.ref.group == facts.SOURCE_GROUP}
+    for ref in sorted(drawn):
+        yield (
+            f"{ref.display}",
+            [
+                one.ref
+                for one in others.of_kind(facts.HELM_RELEASE.group_kind, facts.HELM_CHART.group_kind)
+                if source_of(one) == ref
+            ],
+        )
+
+
+def roles(package: Package, own: Iterable[Found], others: Others) -> Uses:
+    """Bindings that grant a ClusterRole of its."""
+    for found in own:
+        if found.ref.group_kind == CLUSTER_ROLE:
+            yield f"{found.ref}", [one.ref for one in bindings_of(others.survey, found.ref, others.own)]
+
+
+def dependents(package: Package, own: Iterable[Found], others: Others) -> Uses:
+    """Packages that stay and depend on it."""
+    yield "the package itself", [one.ref for one in others.staying if package.ref in one.requires]
+
+
+CHECKS: tuple[Callable[[Package, Collection[Found], Others], Uses], ...] = (
+    instances,
+    classes,
+    apis,
+    sources,
+    roles,
+    dependents,
+)
 
 
 def bindings_of(survey: Survey, role: Ref, own: Collection[Ref]) -> tuple[Found, ...]:
@@ -22,25 +130,70 @@ def bindings_of(survey: Survey, role: Ref, own: Collection[Ref]) -> tuple[Found,
     )
 
 
-def users(survey: Survey, going: Collection[Ref]) -> tuple[str, ...]:
-    """Who uses cluster-wide things that go, in words: Ingresses their class, bindings a role, everybody an API."""
-    return tuple(words for ref in sorted(going) if (words := _users_of(ref, survey, going)))
+def source_of(found: Found) -> Ref:
+    """The source that a HelmRelease or a HelmChart draws from."""
+    path = ("spec", "sourceRef") if found.ref.kind == facts.HELM_CHART.kind else ("spec", "chart", "spec", "sourceRef")
+    source = found.get(*path) or {}
+    namespace = str(source.get("namespace") or found.ref.namespace)
+    return Ref(facts.SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
 
 
-def _users_of(ref: Ref, survey: Survey, going: Collection[Ref]) -> str:
-    if ref.group_kind == ("apiregistration.k8s.io", "APIService"):
-        return f"{ref.display} goes, and with it an API that others may call"
-    if ref.group == "admissionregistration.k8s.io" and ref.name != facts.WEBHOOK_CONFIGURATION:
-        return f"{ref.display} goes: it no longer checks or changes what others create"
-    if ref.group_kind == ("networking.k8s.io", "IngressClass"):
-        users = [f.ref for f in survey.of_kind(INGRESS) if _ingress_class(f) == ref.name and f.ref not in going]
-        return f"{ref.display} goes, and is used by {displayed(users)}" if users else ""
-    if ref.group_kind == CLUSTER_ROLE:
-        users = [binding.ref for binding in bindings_of(survey, ref, going)]
-        return f"{ref.display} goes, and is granted by {displayed(users)}" if users else ""
-    return ""
+def missed(going: Collection[Ref]) -> Iterator[str]:
+    """What goes and may be missed without a trace of who relies on it, in words."""
+    for ref in sorted(going):
+        if ref.group_kind == API_SERVICE:
+            yield f"{ref.display} goes, and with it an API that others may call"
+        if ref.group == "admissionregistration.k8s.io" and ref.name != facts.WEBHOOK_CONFIGURATION:
+            yield f"{ref.display} goes: it no longer checks or changes what others create"
+
+
+# -- who chooses a class
 
 
 def _ingress_class(ingress: Found) -> str:
     """The class by which an Ingress chooses its controller; the annotation is the older way."""
     return str(ingress.get("spec", "ingressClassName") or ingress.annotations.get("kubernetes.io/ingress.class") or "")
+
+
+def _at(*path: str) -> Callable[[Found], str]:
+    return lambda found: str(found.get(*path) or "")
+
+
+_CHOICES: Mapping[tuple[str, str], tuple[tuple[tuple[str, str], Callable[[Found], str]], ...]] = {
+    INGRESS_CLASS: ((INGRESS, _ingress_class),),
+    GATEWAY_CLASS: ((GATEWAY, _at("spec", "gatewayClassName")),),
+    STORAGE_CLASS: ((CLAIM, _at("spec", "storageClassName")), (VOLUME, _at("spec", "storageClassName"))),
+    CSI_DRIVER: ((VOLUME, _at("spec", "csi", "driver")),),
+    RUNTIME_CLASS: ((POD, _at("spec", "runtimeClassName")),),
+    PRIORITY_CLASS: ((POD, _at("spec", "priorityClassName")),),
+}
+
+
+def _is_bound(found: Found, others: Others) -> bool:
+    """Whether a volume belongs to a claim of a package that goes."""
+    claim = found.get("spec", "claimRef") or {}
+    return Ref(*CLAIM, str(claim.get("namespace")), str(claim.get("name"))) in others.own
+
+
+# -- what a package's own programs made
+
+_COMMON = frozenset({"", "app", "controller", "main", "manager", "operator", "server", "sh", "bash", "kubectl", "helm"})
+"""Names of programs that tell nothing: many operators are called so."""
+
+
+@lru_cache(maxsize=64)
+def _programs(survey: Survey, package: Package) -> frozenset[str]:
+    """The programs that the package's own Pods run, by their images and commands."""
+    pods = [found for found in brought(survey)[package.ref].values() if found.ref.group_kind == POD]
+    named: set[str] = set()
+    for pod in pods:
+        for container in (*(pod.get("spec", "containers") or ()), *(pod.get("spec", "initContainers") or ())):
+            image = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
+            words = [*(container.get("command") or ()), *(container.get("args") or ())][:2]
+            named |= {image, *(str(word).rpartition("/")[2] for word in words if not str(word).startswith("-"))}
+    return frozenset(named - _COMMON)
+
+
+def _is_made_by(found: Found, programs: Collection[str]) -> bool:
+    """Whether nobody but a package's own programs wrote an object: the API server notes the program by default."""
+    return bool(found.managers) and set(found.managers) <= set(programs)

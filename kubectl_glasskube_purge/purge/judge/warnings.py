@@ -15,7 +15,7 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 from . import held
 from .busy import claimed_by
 from .managers import gitops_mode
-from .usage import users
+from .usage import missed
 
 
 def warnings(survey: Survey, plan: Plan) -> tuple[Problem, ...]:
@@ -79,8 +79,12 @@ def package_failed(survey: Survey, plan: Plan) -> Iterator[Problem]:
 
 def still_used(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """What others use and will miss."""
-    for words in users(survey, plan.going):
+    for words in missed(plan.going):
         yield Problem("still-used", words)
+    for one in plan.packages:
+        for use in one.uses if one.decision == "delete" else ():
+            words = f"{one.package.display} goes (--delete-in-use), and with it what {displayed(use.users)} relies on"
+            yield Problem("still-used", f"{words}: {use.what}")
 
 
 def stuck_already(survey: Survey, plan: Plan) -> Iterator[Problem]:

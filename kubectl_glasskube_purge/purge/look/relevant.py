@@ -13,22 +13,39 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
+    AUTOSCALER,
     BINDINGS,
     CLAIM,
     CLUSTER_ROLE,
+    CSI_DRIVER,
     DEFINITION,
     DEPLOYMENT,
+    GATEWAY,
+    GATEWAY_CLASS,
     INGRESS,
+    INGRESS_CLASS,
     JOB,
     NAMESPACE,
+    POD,
+    PRIORITY_CLASS,
+    RUNTIME_CLASS,
+    STORAGE_CLASS,
     VOLUME,
 )
 
 _CUSTOM = frozenset((*facts.GLASSKUBE_GROUP_KINDS, *(kind.group_kind for kind in facts.FLUX_KINDS)))
-WHOLE = _CUSTOM | {API_SERVICE, CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
-"""Kinds whose spec or status decides something."""
-FIRST = _CUSTOM | {NAMESPACE, DEFINITION, CLUSTER_ROLE}
+_ALWAYS_WHOLE = _CUSTOM | {API_SERVICE, CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
+_CLASSES = frozenset({INGRESS_CLASS, GATEWAY_CLASS, STORAGE_CLASS, CSI_DRIVER, RUNTIME_CLASS, PRIORITY_CLASS})
+FIRST = _CUSTOM | _CLASSES | {NAMESPACE, DEFINITION, CLUSTER_ROLE, API_SERVICE}
 """Kinds that show which objects of the others matter."""
+_CHOOSERS = {GATEWAY_CLASS: GATEWAY, RUNTIME_CLASS: POD, PRIORITY_CLASS: POD, API_SERVICE: AUTOSCALER}
+"""What a package may bring → the kind whose spec tells who relies on it."""
+
+
+def whole(roots: Mapping[Ref, Found]) -> frozenset[tuple[str, str]]:
+    """Kinds whose spec or status decides something, given what was read of the `FIRST` kinds."""
+    brought = {found.ref.group_kind for found in roots.values() if _is_packaged(found)}
+    return _ALWAYS_WHOLE.union(user for kind, user in _CHOOSERS.items() if kind in brought)
 
 
 def relevant(
@@ -39,6 +56,8 @@ def relevant(
     namespaces = {facts.NAMESPACE, facts.FLUX_NAMESPACE, *package_namespaces(roots)}
     defined = {f.ref.name for f in roots.values() if f.ref.group_kind == DEFINITION and _is_packaged(f)}
     packaged = {resource.group_kind for resource in resources if str(resource) in defined}
+    choosers = whole(roots) - _ALWAYS_WHOLE
+    classes = {f.ref.name for f in roots.values() if f.ref.group_kind == STORAGE_CLASS and _is_packaged(f)}
     roles = {
         f.ref.name for f in roots.values() if f.ref.group_kind == CLUSTER_ROLE and (f.ref in known or _is_packaged(f))
     }
@@ -47,6 +66,8 @@ def relevant(
         return bool(
             found.owners
             or found.ref.group_kind == INGRESS
+            or (found.ref.group_kind in choosers and chooses(found))
+            or (found.ref.group_kind == CLAIM and found.get("spec", "storageClassName") in classes)
             or (found.ref.group_kind in BINDINGS and found.get("roleRef", "name") in roles)
             or found.ref in known
             or found.ref.namespace in namespaces
@@ -64,6 +85,12 @@ def relevant(
     return keep
 
 
+def chooses(found: Found) -> bool:
+    """Whether an object that may name a class, or use an API, does."""
+    names = ("runtimeClassName", "priorityClassName")
+    return found.ref.group_kind != POD or any(found.get("spec", name) for name in names)
+
+
 _OF_OTHER_FLUX = frozenset(kind.group_kind for kind in (*facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE))
 _FLUX_CONTROLLERS = frozenset({*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS, facts.FLUX_OPERATOR})
 
@@ -74,6 +101,7 @@ def _is_packaged(found: Found) -> bool:
         found.owners
         or found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
         or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
+        or facts.FLUX_HELM_RELEASE_LABEL in found.labels
     )
 
 

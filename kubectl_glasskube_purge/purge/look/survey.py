@@ -20,7 +20,6 @@ from kubectl_glasskube_purge.kube.retries import Tries
 from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
-    CLAIM,
     DEFINITION,
     DEPLOYMENT,
     NAMESPACE,
@@ -32,7 +31,7 @@ from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
 
 from . import helm_release
 from .compose import compose, controllers
-from .relevant import FIRST, WHOLE, package_namespaces, relevant, without_aliases
+from .relevant import FIRST, package_namespaces, relevant, whole, without_aliases
 
 NOT_SERVED_SECONDS = 10.0
 """How long a list is tried again of a kind that exists and isn't served: longer than a new CRD takes to be served."""
@@ -47,6 +46,8 @@ class _Reading:
     listed: dict[tuple[str, str], str] = field(default_factory=dict)
     uids: set[str] = field(default_factory=set)
     unreadable: list[Unreadable] = field(default_factory=list)
+    whole: frozenset[tuple[str, str]] = whole({})
+    """Kinds that are read whole."""
 
     @property
     def resources(self) -> list[Resource]:
@@ -77,12 +78,12 @@ class _Reading:
             self.uids.add(found.uid)
             return keep is None or keep(found)
 
-        whole = resource.group_kind in WHOLE
         tries = Tries(min(NOT_SERVED_SECONDS, self.client.retry_seconds), self.client.hurry)
         with self.doubt(str(resource), resource.group_kind, resource.namespaced):
             while True:
                 try:
-                    listing = await self.client.list(resource, namespace=namespace, whole=whole, keep=count_and_keep)
+                    entire = resource.group_kind in self.whole
+                    listing = await self.client.list(resource, namespace=namespace, whole=entire, keep=count_and_keep)
                 except errors.NotFound as error:
                     if await self.client.has_ended(resource):
                         return
@@ -125,6 +126,7 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     reading.unreadable += [Unreadable(group, "its API server doesn't answer") for group in discovery.unreadable]
     resources = reading.resources
     await asyncio.gather(*(reading.list(resource) for resource in resources if resource.group_kind in FIRST))
+    reading.whole = whole(reading.objects)
     keep = relevant(reading.objects, resources, frozenset(also))
     others = (resource for resource in resources if resource.group_kind not in FIRST)
     await asyncio.gather(*(reading.list(resource, keep=keep) for resource in others))
@@ -204,11 +206,11 @@ async def _read_whole(reading: _Reading) -> None:
     single += [ref for ref in objects if ref == Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)]
     own = {facts.NAMESPACE, facts.FLUX_NAMESPACE}
     present = own & {ref.name for ref in objects if ref.group_kind == NAMESPACE}
-    # Who uses the volumes of packages: a claim in use isn't deleted.
-    with_volumes = {ref.namespace for ref in objects if ref.group_kind == CLAIM} & package_namespaces(objects)
+    # Who uses the volumes of packages, because a claim in use isn't deleted, and which programs the packages run.
+    homes = package_namespaces(objects) & {ref.namespace for ref in objects if ref.group_kind == POD}
     await asyncio.gather(
         *(one(ref) for ref in single),
-        *(all_in(POD, namespace) for namespace in present | with_volumes - own),
+        *(all_in(POD, namespace) for namespace in present | homes),
         *(all_in(DEPLOYMENT, namespace) for namespace in present),
     )
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.wording import kinds, some
 
 from .kinds import NAMESPACE
 
@@ -17,6 +18,7 @@ KeepChoice = Literal["", "auto", "flux", "helm"]
 KeepMode = Literal["", "flux", "helm"]
 FluxChoice = Literal["auto", "keep", "delete"]
 FluxDecision = Literal["keep", "delete", "absent"]
+PackageDecision = Literal["delete", "keep", "undecided"]
 
 BUSY = "busy"
 """Code of the refusal that goes away when work under way ends."""
@@ -36,7 +38,17 @@ class Options:
     ignore_busy: bool = False
     force_finalizers: bool = False
     keep_packages: KeepChoice = ""
-    """`auto`: to Flux where it stays, to Helm where it goes."""
+    """All packages are kept. `auto`: handed over to Flux where it stays, to Helm where it goes."""
+    keep: tuple[str, ...] = ()
+    """Packages that are kept: NAME of a cluster-scoped one, NAMESPACE/NAME of another."""
+    keep_in_use: KeepChoice = ""
+    """Packages that others rely on are kept."""
+    delete_in_use: bool = False
+    """Consent to delete packages that others rely on."""
+    delete_crds: bool = False
+    """Deletes the CRDs that Helm leaves, if they have no instances."""
+    hand_over: KeepChoice = ""
+    """To whom whatever is kept is handed over."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +182,46 @@ class Protection:
 
 
 @dataclass(frozen=True)
+class Use:
+    """What of a package others rely on, and who they are."""
+
+    what: str
+    users: tuple[Ref, ...]
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """Where they are."""
+        return tuple(sorted({user.namespace for user in self.users} - {""}))
+
+    @property
+    def words(self) -> str:
+        """How many of which kinds, in which namespaces, and of what."""
+        where = f" in {some(self.namespaces)}" if self.namespaces else ""
+        return f"{kinds(self.users)}{where} ({self.what})"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What becomes of a package, and who relies on it."""
+
+    package: Ref
+    decision: PackageDecision = "delete"
+    uses: tuple[Use, ...] = ()
+    why: str = ""
+    """Why it is kept."""
+
+    @property
+    def name(self) -> str:
+        """As `--keep` takes it: NAME, or NAMESPACE/NAME."""
+        return package_name(self.package)
+
+
+def package_name(package: Ref) -> str:
+    """NAME of a cluster-scoped package, NAMESPACE/NAME of another."""
+    return f"{package.namespace}/{package.name}" if package.namespace else package.name
+
+
+@dataclass(frozen=True)
 class Plan:
     """What will be done."""
 
@@ -179,10 +231,16 @@ class Plan:
     kept: tuple[Kept, ...] = ()
     lost: tuple[Lost, ...] = ()
     warnings: tuple[Problem, ...] = ()
+    packages: tuple[Decision, ...] = ()
     keep_packages: KeepMode = ""
-    """Whom what the packages installed is handed over to; `""` where it goes with them."""
+    """Whom what the kept packages installed is handed over to; `""` if no package is kept."""
     refusals: tuple[Problem, ...] = ()
     """Why it must not be carried out as it is. The preview shows it all the same."""
+
+    @cached_property
+    def kept_packages(self) -> frozenset[Ref]:
+        """The packages that are handed over."""
+        return frozenset(one.package for one in self.packages if one.decision == "keep")
 
     @property
     def empty(self) -> bool:

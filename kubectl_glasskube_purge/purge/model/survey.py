@@ -18,6 +18,10 @@ FLUX_ANNOTATION = "glasskube-purge/flux"
 """On Flux's namespace, written likewise where it is proven that Glasskube brought it: the namespace itself has no
 field manager, and once all else of Flux is gone nothing else tells."""
 
+KEPT_ANNOTATION = "glasskube-purge/kept"
+"""On Glasskube's namespace: the packages that are handed over, as `--keep` takes them, with spaces between. A run after
+an interruption finds some of them gone."""
+
 LABEL_MANAGER = "glasskube-purge-label"
 """Field manager of the labels that `label` sets, and of nothing else."""
 

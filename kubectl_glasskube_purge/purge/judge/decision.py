@@ -1,0 +1,76 @@
+"""What becomes of each package: kept, deleted, or for the user to decide because others rely on it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.model.plan import Decision, Options, Use, package_name
+from kubectl_glasskube_purge.purge.model.survey import KEPT_ANNOTATION, Package, Survey
+
+from .brought import brought
+from .usage import Others, uses
+
+
+def decide(survey: Survey, options: Options) -> tuple[Decision, ...]:
+    """Decides about every package, in the order of the survey.
+
+    What a kept package depends on is kept with it. Who relies on a package depends on which ones go: a package's own
+    use of another counts only if it stays.
+    """
+    by_ref = {package.ref: package for package in survey.packages}
+    named = {ref for ref in by_ref if package_name(ref) in options.keep}
+    why = dict.fromkeys(named, "--keep")
+    if options.keep_packages:
+        why |= dict.fromkeys(by_ref, "--keep-packages")
+    while True:
+        _keep_required(why, by_ref)
+        used = _used(survey, why)
+        more = used.keys() - why.keys() if options.keep_in_use else set()
+        if not more:
+            break
+        why |= dict.fromkeys(more, "--keep-in-use")
+    return tuple(_decision(ref, why, used, options) for ref in by_ref)
+
+
+def _decision(ref: Ref, why: Mapping[Ref, str], used: Mapping[Ref, tuple[Use, ...]], options: Options) -> Decision:
+    if ref in why:
+        return Decision(ref, "keep", used.get(ref, ()), why[ref])
+    if ref in used and not options.delete_in_use:
+        return Decision(ref, "undecided", used[ref])
+    return Decision(ref, "delete", used.get(ref, ()))
+
+
+def _keep_required(why: dict[Ref, str], packages: Mapping[Ref, Package]) -> None:
+    pending = list(why)
+    while pending:
+        package = pending.pop()
+        for required in packages[package].requires:
+            if required in packages and required not in why:
+                why[required] = f"{package_name(package)} depends on it"
+                pending.append(required)
+
+
+def _used(survey: Survey, kept: Collection[Ref]) -> Mapping[Ref, tuple[Use, ...]]:
+    """The packages that others rely on, with what of them."""
+    going = [package for package in survey.packages if package.ref not in kept]
+    own = {package.ref for package in going}.union(*(brought(survey)[package.ref] for package in going))
+    others = Others(survey, own, tuple(package for package in survey.packages if package.ref in kept))
+    return {
+        package.ref: found
+        for package in survey.packages
+        if (found := uses(package, replace(others, own=own | brought(survey)[package.ref].keys())))
+    }
+
+
+def handed_over(survey: Survey) -> tuple[str, ...]:
+    """The packages that an earlier run noted to keep, and whose turn may have been over."""
+    noted = survey.namespace.annotations.get(KEPT_ANNOTATION, "") if survey.namespace else ""
+    return tuple(filter(None, noted.split(" ")))
+
+
+def unknown(survey: Survey, names: Iterable[str]) -> tuple[str, ...]:
+    """Names that no package has, nor had when an earlier run handed it over."""
+    present = {*(package_name(package.ref) for package in survey.packages), *handed_over(survey)}
+    return tuple(name for name in names if name not in present)
