@@ -88,7 +88,7 @@ def _line(split: _Split, command: Command) -> Line:
             raise UsageError(f"unknown flag: {one.shown}" + (f" for {command.name}" if command.name else ""))
         value = _converted(option, one.value)
         if option.repeated:
-            value = (*values.get(option.name, ()), value)
+            value = (*values.get(option.name, ()), *(value if isinstance(value, tuple) else (value,)))
         values[option.name] = value
     _count(command, split.arguments)
     return Line(command, {name: value for name, value in values.items() if value is not False}, tuple(split.arguments))

@@ -131,6 +131,16 @@ def request_timeout(word: str) -> float:
     return parse_timeout(word)
 
 
+def finalizers(word: str) -> tuple[str, ...]:
+    """The finalizers that may be dropped. Raises `ValueError` for those of Kubernetes itself."""
+    from kubectl_glasskube_purge.purge.judge.held import is_of_kubernetes
+
+    names = tuple(word.split(","))
+    if word != "gone" and any(map(is_of_kubernetes, names)):
+        raise ValueError("write a domain, too, as in example.com/name; Kubernetes' own finalizers are never dropped")
+    return names
+
+
 def count(word: str) -> int:
     """A whole number, such as `-v` takes. Raises `ValueError`."""
     if not word.removeprefix("-").isdecimal():
@@ -250,8 +260,25 @@ DECIDING: Options = (
     Option("--hand-over", "To whom kept packages are handed over.", "", values=("flux", "helm")),
     switch("--delete-in-use", "Delete packages that others rely on, too."),
     switch("--delete-crds", "Delete the CRDs that Helm leaves, if they have no instances."),
-    switch("--include-foreign", f"Delete what others put into {SYSTEM}, too."),
-    switch("--force-finalizers", "Drop finalizers whose controller is gone."),
+    Option(
+        "--include-foreign",
+        f"Delete what others put into a namespace that goes, too; without a value into {SYSTEM}. May be given several"
+        " times.",
+        (),
+        metavar="NAMESPACE",
+        bare=SYSTEM,
+        repeated=True,
+    ),
+    Option(
+        "--force-finalizers",
+        "Drop these finalizers; without a value those of Flux, Glasskube and deleted packages whose controller is gone."
+        " May be given several times.",
+        (),
+        finalizers,
+        metavar="FINALIZER,...",
+        bare="gone",
+        repeated=True,
+    ),
 )
 """What decides about single objects."""
 

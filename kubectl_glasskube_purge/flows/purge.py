@@ -43,7 +43,6 @@ from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.judge.verify import verify
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import (
-    FORCE_AFTER,
     Event,
     GuardStopped,
     Interrupted,
@@ -154,7 +153,7 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
         return None
     if request.dry_run:
         if request.role:
-            rules = rules_of(client.discovery, decided, force_finalizers=request.options.force_finalizers)
+            rules = rules_of(client.discovery, decided)
             _write_role(request.role, role_for(rules, await _user(client)))
         if request.dry_run_on_server:
             record.warnings += [_answer(answer) for answer in await rehearse(client, decided)]
@@ -262,8 +261,7 @@ async def _missing_rights(journey: Journey[Request], found: Survey, decided: Pla
     client, request = journey.client, journey.request
     # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
     seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
-    forcing = request.options.force_finalizers
-    missing = await missing_rights(client, found, decided, seeing, force_finalizers=forcing)
+    missing = await missing_rights(client, found, decided, seeing)
     if not missing:
         return []
     user = await _user(client)
@@ -387,7 +385,6 @@ async def _execute(journey: Journey[Request], ready: _Ready, limits: Limits) -> 
             take(event)
 
         try:
-            limits = replace(limits, force=FORCE_AFTER if journey.request.options.force_finalizers else None)
             await execute(client, decided, ready.survey, emit=emit, limits=limits, stop=stop)
         except Stopped as error:
             stopped = error

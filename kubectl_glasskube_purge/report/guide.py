@@ -20,8 +20,8 @@ _HEADINGS: Mapping[str, str] = {
     "no-progress": "no-progress",
     "not-deleted": "not-deleted",
     "operator-not-stopped": "operator-not-stopped",
-    "refused": "claimed flux-needed flux-shared gitops no-such-package no-terminal package-in-use protected rights "
-    "untrusted-file",
+    "refused": "claimed controller-at-work flux-needed flux-shared gitops no-such-package no-terminal "
+    "not-a-package-namespace package-in-use protected rights untrusted-file",
     "release-manifest": "invalid-source manifest manifest-foreign-content manifest-foreign-objects "
     "manifest-not-an-object manifest-refused manifest-too-large manifest-unavailable manifest-unreadable release "
     "unknown-version",

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.cli.arguments import Line, UsageError, read
 from kubectl_glasskube_purge.cli.commands import COMMANDS, PURGE
 from kubectl_glasskube_purge.cli.options import DRY_RUN, HELP, KUBECTL, OUTPUT, YES, Option, Output
+from kubectl_glasskube_purge.purge.model.plan import Options as Decided
 
 VALUES = {
     "--request-timeout": "30s",
@@ -18,6 +19,7 @@ VALUES = {
     "--timeout": "10m",
     "--wait-idle": "5m",
     "--namespace": "glasskube-system",
+    "--force-finalizers": "example.com/x",
 }
 
 
@@ -208,3 +210,16 @@ def test_an_option_is_written_the_same_way_in_every_command() -> None:
         for name, option in command.options.items():
             forms.setdefault(name, set()).add((option.is_switch, bool(option.bare)))
     assert {name for name, seen in forms.items() if len(seen) > 1} == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["held", "kubernetes.io/pvc-protection", "batch.kubernetes.io/job-tracking", "a.k8s.io"]
+)
+def test_kubernetes_own_finalizers_cannot_be_forced(name: str) -> None:
+    assert "Kubernetes' own finalizers are never dropped" in mistake(f"--force-finalizers={name}")
+
+
+def test_finalizers_and_namespaces_are_named_several_times_and_by_comma() -> None:
+    line = understood("--force-finalizers", "--force-finalizers=a.example.com/x,b.example.com/y", "--include-foreign")
+    assert line.fill(Decided).force_finalizers == ("gone", "a.example.com/x", "b.example.com/y")
+    assert line.fill(Decided).include_foreign == ("glasskube-system",)

@@ -361,7 +361,7 @@ def test_whatever_somebody_holds_is_named_and_goes_by_consent(cluster: ControlPl
     assert "configmap/dashboard -n dashboard keeps finalizer example.com/held" in error(first)
     assert "; held by finalizers, too: namespace/dashboard, helmrelease" in error(first)
 
-    process = start_purge(cluster, *PURGE, "--force-finalizers")
+    process = start_purge(cluster, *PURGE, f"--force-finalizers={HELD},finalizers.fluxcd.io")
     cluster.wait("what is held to be let go", lambda: None if held(cluster) else True, timeout=180)
     cluster.kubectl("delete", "pod", "-n", "tools", "mine")
     stdout, stderr = end_of(process)
@@ -447,10 +447,11 @@ def test_a_crd_whose_conversion_webhook_is_dead_is_kept_or_named(cluster: Contro
     (why,) = [one["why"] for one in dry.document["kept"] if one["name"] == "certificates.certs.example.com"]
     assert "its instances can't be read" in why
 
-    first = unfinished(
-        cluster, lambda result: "docs/troubleshooting.md#conversion-webhook" in error(result), "--include-foreign"
-    )
-    assert "conversion webhook" in left(first)["CustomResourceDefinition /certificates.certs.example.com"]
+    refused = purge(cluster, *FIRST)
+    assert refused.returncode == 3, str(refused)
+    assert refused.document["error"]["code"] == "package-in-use"
+    assert "certificates.certs.example.com, which can't be read" in error(refused)
 
     cluster.api.patch(definition, {"spec": {"conversion": {"strategy": "None", "webhook": None}}})
-    clean(cluster, before, "--include-foreign")
+    cluster.api.delete(instance)
+    clean(cluster, before)

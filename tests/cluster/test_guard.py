@@ -8,6 +8,7 @@ from typing import Any
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import Dump, dump
 from tests.cluster.faults import faults
+from tests.cluster.install import WantedPackage
 from tests.cluster.plugin import purge
 from tests.cluster.test_crash import PURGE
 from tests.cluster.test_purge import report
@@ -69,7 +70,7 @@ def test_what_users_put_into_a_namespace_that_a_package_owns_indirectly_is_kept(
         cluster.api.create({"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
     cluster.api.create(config_map("mine", "team-a-prod"))
 
-    consented = report(purge(cluster, "--offline", "--dry-run", "--include-foreign", "-o", "json"))
+    consented = report(purge(cluster, "--offline", "--dry-run", "--include-foreign=team-a-prod", "-o", "json"))
     shown = {(one["kind"], one["name"]) for stage in consented["stages"] for one in stage["objects"]}
     assert {("ConfigMap", "mine"), ("Namespace", "team-a-prod"), ("Namespace", "team-a-empty")} <= shown
 
@@ -304,7 +305,7 @@ def test_what_came_into_glasskubes_namespace_meanwhile_is_not_taken_along(
     cluster: ControlPlane, assert_clean: Callable[..., None]
 ) -> None:
     """Nor if its owner is cluster-wide, and so nothing that the second look at the namespace has seen."""
-    before = install.installed(cluster)
+    before = install.installed(cluster, packages=(WantedPackage("ClusterPackage", "dashboard"),))
     cluster.kubectl("create", "clusterrole", "theirs", "--verb=get", "--resource=pods")
     role = cluster.api.get("rbac.authorization.k8s.io/v1", "ClusterRole", "theirs")
     assert role is not None
@@ -314,6 +315,18 @@ def test_what_came_into_glasskubes_namespace_meanwhile_is_not_taken_along(
         "kind": "ConfigMap",
         "metadata": {"name": "mine", "namespace": install.NAMESPACE, "ownerReferences": [owner]},
     }
+
+    # In a package's namespace, which goes because its package does.
+    with faults(cluster) as proxy:
+        proxy.after_change(1, lambda: cluster.api.create(config_map("late", "dashboard")) and None, last=False)
+        halted = purge(cluster, *PURGE, env={"KUBECONFIG": str(proxy.kubeconfig)})
+    assert halted.returncode == 5, halted
+    assert report(halted)["error"]["code"] == "appeared-meanwhile"
+    assert "namespace/dashboard would take along" in halted.document["error"]["message"]
+    home = cluster.api.get("v1", "Namespace", "dashboard")
+    assert home is not None
+    assert "deletionTimestamp" not in home["metadata"]
+    cluster.api.delete(config_map("late", "dashboard"))
 
     with faults(cluster) as proxy:
         proxy.after_change(1, lambda: cluster.api.create(mine) and None, last=False)

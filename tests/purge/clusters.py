@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.look.relevant import FIRST, relevant
-from kubectl_glasskube_purge.purge.model.plan import Options
+from kubectl_glasskube_purge.purge.model.plan import GONE, Options
 from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
 
@@ -658,18 +658,26 @@ def recipes(max_features: int = 3) -> st.SearchStrategy[Recipe]:
 def options() -> st.SearchStrategy[Options]:
     """Every consent and choice."""
     rarely = st.sampled_from([False, False, True])
+    none: st.SearchStrategy[dict[str, Any]] = st.just({})
+    keep = st.fixed_dictionaries(
+        {
+            "keep": st.sampled_from([(), ("pkg0",), ("pkg1", "shop/pkg2")]),
+            "hand_over": st.sampled_from(["", "flux", "helm"]),
+        }
+    )
+    by_use = st.fixed_dictionaries({"keep_in_use": st.sampled_from(["auto", "flux", "helm"])})
+    everything = st.fixed_dictionaries({"keep_packages": st.sampled_from(["auto", "flux", "helm"])})
+    packages = st.one_of(none, st.just({"delete_in_use": True}), keep, by_use, everything)
+    homes = [(), (), (facts.NAMESPACE,), (facts.NAMESPACE, "pkg0-home"), ("pkg1-home",)]
     return st.builds(
-        Options,
+        lambda packages, **others: Options(**packages, **others),
+        packages,
         flux=st.sampled_from(["auto", "auto", "keep", "delete"]),
         delete_shared_flux=rarely,
-        include_foreign=rarely,
+        include_foreign=st.sampled_from(homes),
         ignore_gitops=st.booleans(),
         ignore_busy=st.booleans(),
-        force_finalizers=rarely,
-        keep_packages=st.sampled_from(["", "", "", "", "auto", "flux", "helm"]),
-        keep=st.sampled_from([(), (), ("pkg0",), ("pkg1", "shop/pkg2")]),
-        keep_in_use=st.sampled_from(["", "", "auto", "flux", "helm"]),
-        delete_in_use=st.booleans(),
+        force_finalizers=st.sampled_from([(), (), (GONE,), (facts.FLUX_FINALIZER,)]),
         delete_crds=rarely,
     )
 

@@ -8,17 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube import edits, errors, watches
-from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
-from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, ObjectOutcome, TimedOut
-from kubectl_glasskube_purge.purge.model.kinds import POD
+from kubectl_glasskube_purge.kube import edits, errors
+from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, ObjectOutcome
 from kubectl_glasskube_purge.purge.model.plan import Action
 
 from .finalizers import drop
 from .run import Run
-
-OPERATOR_PATIENCE = 120.0
-"""Seconds for the operator's Pods to end after it is scaled to zero; their grace period is 10."""
 
 _MANAGED_BY = (facts.MANAGED_BY_LABEL, facts.MANAGED_BY)
 """The label that is no longer true of a detached object."""
@@ -30,29 +25,6 @@ def _set(action: Action, operation: str, path: str, value: Any) -> list[dict[str
         {"op": "test", "path": "/metadata/uid", "value": action.found.uid},
         {"op": operation, "path": path, "value": value},
     ]
-
-
-async def stop_operator(run: Run, stage: str, action: Action) -> None:
-    """Scales the operator to zero and waits until its Pods are gone: until then it may change objects.
-
-    Raises `TimedOut` if they don't end, and `KubeError`.
-    """
-    found = await run.client.get(action.ref, whole=True)
-    if found is not None:
-        await run.client.patch(action.ref, _set(action, "replace", "/spec/replicas", 0))
-        pods = run.client.discovery.find(*POD)
-        if pods is not None:
-            labels = found.get("spec", "selector", "matchLabels") or {}
-            selector = ",".join(f"{key}={value}" for key, value in labels.items())
-            ended = watches.until_none(run.client, pods, action.ref.namespace, selector)
-            if not await run.within(OPERATOR_PATIENCE, ended):
-                raise TimedOut(
-                    "operator-not-stopped",
-                    f"the Pods of {action.ref.display} don't end, so the operator may still change what is to stay",
-                    f"See kubectl get pods -n {action.ref.namespace}: is their node gone? Then run this again. "
-                    f"More: {TROUBLESHOOTING}#operator-not-stopped",
-                )
-    run.emit(ObjectDone(stage, action.ref, action.found.uid, "apply", "applied", action.reason))
 
 
 async def detach(run: Run, stage: str, action: Action) -> None:

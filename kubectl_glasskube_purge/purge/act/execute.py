@@ -36,11 +36,12 @@ from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, KEPT_ANN
 
 from .charts import read_charts
 from .deleting import delete_all
-from .detach import detach, hand_over_to_helm, stop_operator
+from .detach import detach, hand_over_to_helm
 from .finalizers import drop
 from .patience import until_gone
 from .recheck import Spared, recheck
 from .run import OF_ONE_OBJECT, Run, all_of, now
+from .stopping import stop
 from .watching import follow_all
 
 
@@ -134,7 +135,7 @@ async def _send(run: Run, stage: Stage) -> None:
         batch = [action for action in stage.actions if action.level == level]
         for action in batch:
             if action.verb == "apply":
-                await stop_operator(run, stage.name, action)
+                await stop(run, stage.name, action.found, action.reason)
         kept = [action for action in batch if action.verb in ("detach", "hand-over") and not action.removes]
         await all_of(detach(run, stage.name, action) for action in kept)
         handed = [action for action in batch if action.verb == "hand-over" and action.removes]

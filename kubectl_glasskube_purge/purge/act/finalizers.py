@@ -13,13 +13,16 @@ from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.judge import held
+from kubectl_glasskube_purge.purge.judge.brought import brought
 from kubectl_glasskube_purge.purge.look.held import why_held
 from kubectl_glasskube_purge.purge.model.events import ObjectDone
-from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import GONE
 
 from .charts import leave_charts
 from .deleting import attempt
 from .run import Run, Tracked, all_of
+from .stopping import stop
 
 
 async def drop(run: Run, stage: str, found: Found, finalizer: str, why: str) -> bool:
@@ -63,7 +66,7 @@ async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None
         (tracked.found, finalizer)
         for tracked in pending
         if tracked.found.terminating and not tracked.gone
-        for finalizer in await _given_up(run, tracked.found)
+        for finalizer in await _given_up(run, stage, tracked.found)
     ]
     dropped = await _drop_each(run, stage, stuck, why)
     for found, finalizer in dropped:
@@ -79,11 +82,42 @@ async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None
         await leave_charts(run)
 
 
-async def _given_up(run: Run, found: Found) -> tuple[str, ...]:
-    """An object's foreign finalizers that nothing drops; none of Flux's as long as its controller can act."""
+async def _given_up(run: Run, stage: str, found: Found) -> tuple[str, ...]:
+    """An object's foreign finalizers that the user consents to drop, and that nothing drops any more.
+
+    Flux's isn't dropped as long as its controller can act: one that isn't gone is stopped first, if Flux goes.
+    """
     if not held.foreign_finalizers(found) and found.ref.group_kind != NAMESPACE:
         return ()
+    consent = run.plan.force_finalizers
     seen = await why_held(run.client, found, run.survey)
-    if facts.FLUX_FINALIZER in seen.found.finalizers and not seen.hopeless:
+    named = held.foreign_finalizers(seen.found)
+    names = [one for one in named if one in consent or (GONE in consent and _is_gone(run, seen, one))]
+    if facts.FLUX_FINALIZER not in names:
+        return tuple(names)
+    if not seen.hopeless or seen.controller is None:
         return ()
-    return held.foreign_finalizers(seen.found)
+    if not seen.controller.gone and seen.controller.found is not None:
+        if run.plan.flux != "delete":
+            return ()
+        why = f"stopped, because {facts.FLUX_FINALIZER} is dropped in its place"
+        await stop(run, stage, seen.controller.found, why)
+    return tuple(names)
+
+
+def _is_gone(run: Run, seen: held.Held, finalizer: str) -> bool:
+    """Whether the controller that should drop a finalizer is seen to be gone.
+
+    A package's: of an instance of a kind that it brought, once all its workloads are gone.
+    """
+    if finalizer == facts.FLUX_FINALIZER:
+        return seen.controller is not None and seen.controller.gone
+    for package, own in brought(run.survey).items():
+        defined = {run.survey.defines.get(ref.name) for ref in own if ref.group_kind == DEFINITION}
+        if seen.found.ref.group_kind in defined and package not in run.plan.kept_packages:
+            workloads = [one.uid for one in own.values() if one.ref.kind in _WORKLOADS]
+            return all(uid in run.tracked and run.tracked[uid].gone for uid in workloads)
+    return False
+
+
+_WORKLOADS = frozenset({"DaemonSet", "Deployment", "Pod", "ReplicaSet", "StatefulSet"})

@@ -55,7 +55,7 @@ async def _help_along(run: Run, stage: str, pending: Collection[Tracked], idle: 
         await delete_left_of_charts(run, pending)
     if idle > run.limits.finalizer:
         await drop_own(run, stage, pending)
-    if run.limits.force is not None and idle > run.limits.force:
+    if run.plan.force_finalizers and idle > run.limits.force:
         await drop_foreign(run, stage, pending)
 
 

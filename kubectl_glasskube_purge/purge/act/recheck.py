@@ -15,7 +15,7 @@ from kubectl_glasskube_purge.purge.judge.foreign import foreign_in
 from kubectl_glasskube_purge.purge.look.survey import revisit, survey
 from kubectl_glasskube_purge.purge.model.events import GuardStopped
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Action, Stage
+from kubectl_glasskube_purge.purge.model.plan import Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .run import Run
@@ -50,19 +50,21 @@ async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
     if current is None:
         return spared
     run.raise_if_stopped()  # a request that isn't tried again proves nothing by its failure
+    if run.late:
+        raise run.too_late()
     _require_readable(run, current)
     if takes_flux and run.plan.verdict.proven and spared.error is None:
         against = [evidence.text for evidence in flux.judge(current).evidence if evidence.against]
         if against:
             spared = _spare_flux(run, against[0])
-    for action in spared.without(stage).deletes:
-        _require_planned(run, action, current)
+    for found in spared.without(stage).going:
+        _require_planned(run, found.ref, current)
     return spared
 
 
 async def _revisit(run: Run, stage: Stage) -> Survey | None:
     """Surveys what the stage deletes without naming it; None if it names everything."""
-    refs = [action.ref for action in stage.deletes]
+    refs = [found.ref for found in stage.going]
     namespaces = {ref.name for ref in refs if ref.group_kind == NAMESPACE}
     definitions = (run.survey.defines.get(ref.name) for ref in refs if ref.group_kind == DEFINITION)
     kinds = {kind for kind in definitions if kind is not None}
@@ -91,36 +93,37 @@ def _spare_flux(run: Run, why: str) -> Spared:
     )
     followers = {c.found.ref for stage in run.plan.stages for c in stage.consequences if c.root in of_flux}
     spared = Spared(of_flux | followers, error)
+    run.spared = spared.refs
     for uid, tracked in run.tracked.items():
         if tracked.found.ref in spared.refs:
             run.settle(uid, "kept", why)
     return spared
 
 
-def _require_planned(run: Run, action: Action, current: Survey) -> None:
-    if unplanned := _unplanned(run, action, current):
+def _require_planned(run: Run, ref: Ref, current: Survey) -> None:
+    if unplanned := _unplanned(run, ref, current):
         names = ", ".join(found.ref.display for found in unplanned[:3])
-        goes = "would go from" if action.ref == run.survey.operator.ref else "would take along"
+        goes = "would go from" if ref == run.survey.operator.ref else "would take along"
         raise GuardStopped(
             "appeared-meanwhile",
-            f"{action.ref.display} {goes} what wasn't there at the preview: {names}",
+            f"{ref.display} {goes} what wasn't there at the preview: {names}",
             "Look at these objects, then run this again.",
         )
 
 
-def _unplanned(run: Run, action: Action, current: Survey) -> tuple[Found, ...]:
-    """What the deletion of a namespace, a CRD or the operator affects beyond the plan.
+def _unplanned(run: Run, ref: Ref, current: Survey) -> tuple[Found, ...]:
+    """What the end of a namespace, a CRD or the operator affects beyond the plan, named or as a consequence.
 
     An object with a planned name and another UID is another object, created since; except for PackageInfos,
     which only the operator creates, and creates anew.
     """
     kinds: tuple[tuple[str, str], ...] = ()
-    if action.ref == run.survey.operator.ref:
+    if ref == run.survey.operator.ref:
         kinds = facts.PACKAGE_GROUP_KINDS
-    elif action.ref.group_kind == DEFINITION:
-        kinds = (current.defines.get(action.ref.name, ("", "")),)
-    elif action.ref.group_kind == NAMESPACE:
+    elif ref.group_kind == DEFINITION:
+        kinds = (current.defines.get(ref.name, ("", "")),)
+    elif ref.group_kind == NAMESPACE and ref.name not in run.plan.include_foreign:
         known = [found for found in current.objects.values() if found.uid in run.tracked]
-        return foreign_in(current, action.ref.name, known)
+        return foreign_in(current, ref.name, known)
     again = run.plan.going.keys() if kinds == (facts.PACKAGE_INFO.group_kind,) else ()
     return tuple(found for found in current.of_kind(*kinds) if found.uid not in run.tracked and found.ref not in again)

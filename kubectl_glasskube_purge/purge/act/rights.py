@@ -24,9 +24,7 @@ from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 
-async def missing_rights(
-    client: Client, survey: Survey, *plans: Plan, force_finalizers: bool = False
-) -> tuple[Review, ...]:
+async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[Review, ...]:
     """Asks the API server about everything that the plans take, and returns what it says no to.
 
     Also about what couldn't be listed: what isn't seen may be somebody's, in a namespace that goes. Who may
@@ -37,7 +35,7 @@ async def missing_rights(
         return ()
     questions: dict[tuple[str, Resource, str], set[str]] = {}
     for plan in plans:
-        for right in rights(plan, force_finalizers=force_finalizers):
+        for right in rights(plan):
             if (resource := client.discovery.find(*right.kind)) is not None:
                 questions.setdefault((right.verb, resource, right.namespace), set()).add(right.name)
     unseen = {unreadable.what for unreadable in survey.unreadable}
@@ -61,11 +59,8 @@ class Right(NamedTuple):
     name: str = ""
 
 
-def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[Right]:
-    """What it takes to carry a plan out. What is listed and watched can't be limited by name.
-
-    With `force_finalizers`, also to drop the finalizers of others.
-    """
+def rights(plan: Plan) -> frozenset[Right]:
+    """What it takes to carry a plan out. What is listed and watched can't be limited by name."""
     wanted: set[Right] = set()
     going = plan.going
 
@@ -84,7 +79,7 @@ def rights(plan: Plan, *, force_finalizers: bool = False) -> frozenset[Right]:
         wanted |= {on("delete", ref) for ref in _may_be_left(going, stage)}
     wanted |= {Right(verb, ref.group_kind) for ref in going for verb in ("list", "watch")}
     wanted |= {on("patch", ref) for ref in plan.deletes if ref.group_kind == NAMESPACE}
-    if force_finalizers:
+    if plan.force_finalizers:
         wanted |= {on("patch", ref) for ref in going if foreign_finalizers(going[ref])}
     return frozenset(wanted)
 
@@ -118,9 +113,9 @@ READING: Rule = {"apiGroups": ["*"], "resources": ["*"], "verbs": ["get", "list"
 """Whatever exists may belong to a package, or use Flux: what can't be read is doubt."""
 
 
-def rules_of(discovery: Discovery, plan: Plan, *, force_finalizers: bool = False) -> list[Rule]:
+def rules_of(discovery: Discovery, plan: Plan) -> list[Rule]:
     """Everything that a plan takes, changes by the names of their objects."""
-    served = ((right, discovery.find(*right.kind)) for right in rights(plan, force_finalizers=force_finalizers))
+    served = ((right, discovery.find(*right.kind)) for right in rights(plan))
     changes = [(one.group, one.plural, r.verb, r.name) for r, one in served if one and r.verb not in READING["verbs"]]
     return [READING, *rules_for(changes)]
 

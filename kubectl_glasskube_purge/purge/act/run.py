@@ -76,6 +76,8 @@ class Run:
     """By UID."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watches: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
+    spared: frozenset[Ref] = frozenset()
+    """What is kept although the plan deletes it."""
     webhook_removed: bool = False
     """Whether the delete of Glasskube's webhook configuration was sent."""
 
@@ -114,9 +116,9 @@ class Run:
     def pending(self, stage: str, only: Collection[str] | None = None) -> list[Tracked]:
         """What the stage waits for, of the UIDs in `only` or of all.
 
-        What is deleted because of an object that can't be deleted isn't waited for.
+        What is deleted because of an object that can't be deleted, or is spared, isn't waited for.
         """
-        staying = {tracked.found.ref for tracked in self.tracked.values() if tracked.failed}
+        staying = self.spared.union(tracked.found.ref for tracked in self.tracked.values() if tracked.failed)
         return [
             tracked
             for uid, tracked in self.tracked.items()

@@ -8,10 +8,18 @@ from functools import cached_property
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.model.plan import Decision, FluxDecision, FluxVerdict, KeepMode, Options, Protection
-from kubectl_glasskube_purge.purge.model.survey import Survey
+from kubectl_glasskube_purge.purge.model.plan import (
+    GONE,
+    Decision,
+    FluxDecision,
+    FluxVerdict,
+    KeepMode,
+    Options,
+    Protection,
+)
+from kubectl_glasskube_purge.purge.model.survey import Controller, Survey
 
-from . import flux, handover, held
+from . import flux, handover
 from .brought import brought, left_by_helm
 from .decision import decide
 from .ownership import consequences, is_suspended, orphans
@@ -56,6 +64,13 @@ class Case:
         return frozenset(self.protected).union(found.ref for found in self.handed.owned())
 
     @cached_property
+    def at_work(self) -> tuple[Controller, ...]:
+        """Flux's controllers that aren't seen to be gone, and of whose objects finalizers are dropped."""
+        of = self.survey.flux_controller
+        controllers = {of(found).ref: of(found) for found in self.abandoned}
+        return tuple(one for one in controllers.values() if not one.gone)
+
+    @cached_property
     def left(self) -> Mapping[Ref, Found]:
         """What Helm leaves of the packages that go."""
         left: dict[Ref, Found] = {}
@@ -80,20 +95,25 @@ def consider(survey: Survey, options: Options) -> Case:
     handed = handover.Kept(survey, frozenset(one.found.uid for one in survey.packages if one.ref in kept))
     packages = [package.found for package in survey.packages if package.ref not in kept]
     protected = {**handed.handed_over(mode)}
-    protected |= protections(survey, packages, protected, include_foreign=options.include_foreign)
+    protected |= protections(survey, packages, protected, options.include_foreign)
     staying = protected.keys() | {found.ref for found in handed.owned()}
     orphaned = [found for found in orphans(survey) if found.ref not in protected]
     following = consequences(survey, [*packages, *orphaned], staying).values()
     going = sorted((*orphaned, *(consequence.found for consequence in following)), key=lambda found: found.ref)
-    abandoned = tuple(found for found in going if options.force_finalizers and _is_abandoned(found, survey))
+    abandoned = tuple(found for found in going if _is_abandoned(found, survey, options.force_finalizers))
     suspended = tuple(filter(is_suspended, going))
     return Case(survey, options, verdict, mode, decisions, handed, protected, abandoned, suspended)
 
 
-def _is_abandoned(found: Found, survey: Survey) -> bool:
-    """Whether it keeps a finalizer that its controller, not running or failing, won't drop."""
-    of_flux = found.ref.group_kind in facts.FLUX_GROUP_KINDS
-    return of_flux and facts.FLUX_FINALIZER in found.finalizers and held.is_hopeless(found, survey)
+def _is_abandoned(found: Found, survey: Survey, consent: Collection[str]) -> bool:
+    """Whether it keeps a finalizer that its controller won't drop, and that may be dropped.
+
+    A controller that isn't seen to be gone may start at any moment: that takes a consent by name, and it is stopped.
+    """
+    if found.ref.group_kind not in facts.FLUX_GROUP_KINDS or facts.FLUX_FINALIZER not in found.finalizers:
+        return False
+    controller = survey.flux_controller(found)
+    return (GONE in consent and controller.gone) or (facts.FLUX_FINALIZER in consent and not controller.running)
 
 
 def _keep_mode(verdict: FluxVerdict, options: Options) -> KeepMode:

@@ -12,21 +12,19 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, NAMESPACE, POD
-from kubectl_glasskube_purge.purge.model.survey import Survey
+from kubectl_glasskube_purge.purge.model.survey import Controller, Survey
 
 TROUBLESHOOTING = "docs/troubleshooting.md"
 
-OF_THE_CONTROL_PLANE = frozenset(
-    {
-        "customresourcecleanup.apiextensions.k8s.io",
-        "foregroundDeletion",
-        "kubernetes",
-        "kubernetes.io/pv-protection",
-        "kubernetes.io/pvc-protection",
-        "orphan",
-    }
-)
-"""Finalizers of Kubernetes itself, whose controller is always there: they wait for something else to go."""
+
+def is_of_kubernetes(finalizer: str) -> bool:
+    """Whether a finalizer is Kubernetes' own, whose controller is always there: such as wait for something else to go.
+
+    Those have no domain, or one of the project's (docs of Kubernetes: Labels, annotations and taints).
+    """
+    domain = finalizer.partition("/")[0]
+    return "." not in domain or f".{domain}".endswith((".kubernetes.io", ".k8s.io"))
+
 
 _INSTANCES = "customresourcecleanup.apiextensions.k8s.io"
 _IN_USE = "kubernetes.io/pvc-protection"
@@ -42,6 +40,8 @@ class Held:
     """For people: what they can do, with the place where more is written."""
     hopeless: bool = False
     """Whether nobody is there who could end it, or whoever is has said that it failed."""
+    controller: Controller | None = None
+    """Flux's, that has to drop the finalizer."""
 
 
 def has_gone(found: Found) -> Held:
@@ -57,7 +57,8 @@ def unreadable(found: Found, why: str) -> Held:
 def explain(found: Found, survey: Survey, pods: Collection[Found] | None = None) -> Held:
     """Why an object is still there, from what it and the controllers in `survey` show; `pods` use the claim it is."""
     why = reason(found, survey) if pods is None else _used_by(pods)
-    return Held(found, why, next_step(found, survey), is_hopeless(found, survey))
+    controller = survey.flux_controller(found) if facts.FLUX_FINALIZER in found.finalizers else None
+    return Held(found, why, next_step(found, survey), is_hopeless(found, survey), controller)
 
 
 def is_held_by_pods(found: Found) -> bool:
@@ -100,7 +101,7 @@ def foreign_finalizers(found: Found) -> tuple[str, ...]:
     Glasskube's and Flux's count as foreign here: who may drop which is decided elsewhere.
     """
     named = (*found.finalizers, *(found.get("spec", "finalizers") or () if found.ref.group_kind == NAMESPACE else ()))
-    return tuple(dict.fromkeys(str(name) for name in named if name not in OF_THE_CONTROL_PLANE))
+    return tuple(dict.fromkeys(str(name) for name in named if not is_of_kubernetes(str(name))))
 
 
 _TROUBLES = (
@@ -197,19 +198,21 @@ def next_step(found: Found, survey: Survey) -> str:
         if controller.running:
             return (
                 f"See kubectl describe{namespace} {found.ref}, mend what it names, and run this again; or give up "
-                f"the chart's clean uninstall with --force-finalizers. {more}#uninstall-failed"
+                f"the chart's clean uninstall with --force-finalizers={facts.FLUX_FINALIZER}. {more}#uninstall-failed"
             )
         start = f"Start {controller.ref.name}"
         if controller.found is not None and controller.replicas == 0:
             start += f" (kubectl scale -n {facts.FLUX_NAMESPACE} deployment/{controller.ref.name} --replicas=1)"
+        consent = "--force-finalizers" + ("" if controller.gone else f"={facts.FLUX_FINALIZER}")
         return (
-            f"{start} and run this again; or give up the charts' clean uninstall with --force-finalizers. "
+            f"{start} and run this again; or give up the charts' clean uninstall with {consent}. "
             f"{more}#helmrelease-finalizer"
         )
     if foreign_finalizers(found) and found.terminating:
+        consent = f"--force-finalizers={','.join(foreign_finalizers(found))}"
         return (
             f"Whoever set the finalizer has to drop it (kubectl get{namespace} {found.ref} -o yaml shows it); "
-            f"run this again, or with --force-finalizers. {more}#foreign-finalizer"
+            f"run this again, or with {consent}. {more}#foreign-finalizer"
         )
     if found.ref.group_kind == NAMESPACE:
         return f"See kubectl get {found.ref} -o yaml, mend what its conditions name, run this again. {more}#namespace"

@@ -41,8 +41,8 @@ def installation(case: Case, packages: Stage) -> Installation:
     ours = [found for ref, found in sorted(survey.objects.items()) if ref in evident]
     granted = _granted(survey, ours, taken)
     ours = [found for found in ours if found.ref not in granted]
-    foreign = () if case.options.include_foreign else foreign_in(survey, facts.NAMESPACE, ours)
-    unseen = "" if case.options.include_foreign else unseen_in_namespaces(survey)
+    foreign = () if facts.NAMESPACE in case.options.include_foreign else foreign_in(survey, facts.NAMESPACE, ours)
+    unseen = unseen_in_namespaces(survey)
     if foreign or unseen:
         ours = [found for found in ours if found.ref != Ref(*NAMESPACE, "", facts.NAMESPACE)]
         ours += [found for ref in MADE_BY_OPERATOR if (found := survey.get(ref))]
@@ -54,7 +54,7 @@ def _granted(survey: Survey, ours: Iterable[Found], taken: Collection[Ref]) -> M
     own = {*taken, *(found.ref for found in ours)}
     of_flux = inventory.every_flux_object()
     roles = [found for found in ours if found.ref.group_kind == CLUSTER_ROLE and found.ref not in of_flux]
-    judged = {role.ref: granted_by_others(survey, role, own, include_foreign=True) for role in roles}
+    judged = {role.ref: granted_by_others(survey, role, own) for role in roles}
     return {ref: protection for ref, protection in judged.items() if protection is not None}
 
 

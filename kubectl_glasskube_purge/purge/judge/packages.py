@@ -31,7 +31,7 @@ def package_actions(case: Case) -> list[Action]:
     detached = [one for one in case.protected.values() if one.found.owned_by(uids) or one.found in left]
     stops = bool(detached or case.mode)
     webhook = _webhook(survey, "stopped" if stops else survey.operator.state)
-    steps = [step for step in (_stop(survey) if stops else [], webhook) if step]
+    steps = [step for step in (_stop(survey) if stops else [], _stop_flux(case), webhook) if step]
     if stops:
         steps.append([*(_detach(one, case) for one in detached), *_handed_to_helm(case), *_stray_charts(case)])
     if case.mode == "helm":
@@ -60,6 +60,12 @@ def _stop(survey: Survey) -> list[Action]:
         return []
     reason = "stopped first, because it puts back the ownerReferences that are taken off"
     return [Action("apply", operator.found, reason)]
+
+
+def _stop_flux(case: Case) -> list[Action]:
+    """Flux's controllers that aren't gone, and whose finalizers are dropped: they could start and act on them."""
+    reason = f"stopped first, because {facts.FLUX_FINALIZER} is dropped in its place"
+    return [Action("apply", one.found, reason) for one in case.at_work if one.found]
 
 
 def _webhook(survey: Survey, state: str) -> list[Action]:
@@ -170,10 +176,9 @@ def _users_of_flux(case: Case, going: Collection[Ref]) -> Iterator[Action]:
 
 def _charts(case: Case) -> Iterator[Action]:
     """The HelmCharts of HelmReleases that no controller cleans up after."""
-    abandoned = {found.ref for found in case.abandoned}
     for found in (*case.abandoned, *case.suspended):
         chart = case.survey.get(chart_of(found)) if found.ref.group_kind == facts.HELM_RELEASE.group_kind else None
-        if chart is not None and chart.ref not in abandoned and chart.ref not in case.protected:
+        if chart is not None and chart.ref not in case.protected:
             yield Action("delete", chart, f"made for {found.ref.display}, which goes")
 
 

@@ -41,7 +41,15 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     later = {"records": _record_actions(survey), **installed_actions(case, installed.going, frozenset(manifest))}
     later["definitions"] += _left_definitions(case, {found.ref for found in packages.going})
     stages = _each_object_once(_in_order(packages, later, case))
-    decided = Plan(stages, case.flux, case.verdict, packages=case.decisions, keep_packages=case.mode)
+    decided = Plan(
+        stages,
+        case.flux,
+        case.verdict,
+        packages=case.decisions,
+        force_finalizers=options.force_finalizers,
+        include_foreign=options.include_foreign,
+        keep_packages=case.mode,
+    )
     return replace(
         decided,
         kept=kept(case, installed, decided.going),

@@ -18,7 +18,7 @@ from .usage import bindings_of, source_of
 
 
 def protections(
-    survey: Survey, roots: Iterable[Found], handed: Mapping[Ref, Protection], *, include_foreign: bool = False
+    survey: Survey, roots: Iterable[Found], handed: Mapping[Ref, Protection], include_foreign: Collection[str] = ()
 ) -> Mapping[Ref, Protection]:
     """What must not go with `roots` and the orphans: what is marked so, what others use, and what holds such a thing.
 
@@ -68,7 +68,8 @@ class _Use:
     survey: Survey
     own: Collection[Ref]
     """What the packages own or their charts installed."""
-    include_foreign: bool
+    include_foreign: Collection[str]
+    """Namespaces of which everything may go."""
 
 
 def _needed_by_others(found: Found, use: _Use) -> Protection | None:
@@ -79,28 +80,24 @@ def _needed_by_others(found: Found, use: _Use) -> Protection | None:
 def _namespace(found: Found, use: _Use) -> Protection | None:
     if found.ref.name in SYSTEM_NAMESPACES:
         return Protection(found, "a namespace of Kubernetes itself: never deleted, whoever claims to own it")
-    if use.include_foreign:
-        return None
-    if foreign := strangers(use.survey, found.ref.name, use.own):
-        return _for(foreign, found, "holds what no package owns")
     if unseen := unseen_in_namespaces(use.survey):
-        why = f"what is in it can't all be read ({unseen}), and may be somebody else's (--include-foreign)"
-        return Protection(found, why)
-    return None
+        return Protection(found, f"what is in it can't all be read ({unseen}), and may be somebody else's")
+    foreign = () if found.ref.name in use.include_foreign else strangers(use.survey, found.ref.name, use.own)
+    return _for(foreign, found, f"holds what no package owns (--include-foreign={found.ref.name})") if foreign else None
 
 
 def _definition(found: Found, use: _Use) -> Protection | None:
     kind = use.survey.defines.get(found.ref.name)
     if kind is None:
         return None
-    if not use.include_foreign and any(one.what == found.ref.name for one in use.survey.unreadable):
-        return Protection(found, "its instances can't be read, and may be somebody else's (--include-foreign)")
+    if any(one.what == found.ref.name for one in use.survey.unreadable):
+        return Protection(found, "its instances can't be read, and may be somebody else's")
     foreign = [instance for instance in use.survey.of_kind(kind) if instance.ref not in use.own]
     return _for(foreign, found, "has instances that no package owns") if foreign else None
 
 
 def _cluster_role(found: Found, use: _Use) -> Protection | None:
-    return granted_by_others(use.survey, found, use.own, include_foreign=use.include_foreign)
+    return granted_by_others(use.survey, found, use.own)
 
 
 def _source(found: Found, use: _Use) -> Protection | None:
@@ -120,13 +117,11 @@ _BY_KIND: Mapping[tuple[str, str], Callable[[Found, _Use], Protection | None]] =
 }
 
 
-def granted_by_others(
-    survey: Survey, role: Found, own: Collection[Ref], *, include_foreign: bool = False
-) -> Protection | None:
+def granted_by_others(survey: Survey, role: Found, own: Collection[Ref]) -> Protection | None:
     """Why a ClusterRole has to stay that somebody grants; None where nobody else does."""
     if bindings := bindings_of(survey, role.ref, own):
         return _for(bindings, role, "granted by bindings of others")
-    if not include_foreign and (hidden := survey.hidden(*BINDINGS)):
+    if hidden := survey.hidden(*BINDINGS):
         return Protection(role, f"who is granted it can't be read ({some(one.what for one in hidden)})")
     return None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, NAMESPACE, POD
@@ -14,7 +15,8 @@ from .busy import busy
 from .case import Case
 from .decision import handed_over, unknown
 from .managers import gitops
-from .protection import keep_annotations
+from .ownership import consequences, orphans
+from .protection import SYSTEM_NAMESPACES, keep_annotations
 
 
 def refusals(case: Case, plan: Plan) -> tuple[Problem, ...]:
@@ -82,6 +84,19 @@ def shared_flux(case: Case, plan: Plan) -> Problem | None:
     )
 
 
+def flux_at_work(case: Case, plan: Plan) -> Problem | None:
+    """A finalizer whose controller isn't gone, and can't be stopped because others need it."""
+    names = [controller.ref.name for controller in case.at_work]
+    if not names or plan.flux == "delete":
+        return None
+    stop = " ".join(f"deployment/{name}" for name in names)
+    return Problem(
+        "controller-at-work",
+        f"{some(names)} may act any moment on what --force-finalizers takes from it, and Flux stays",
+        f"Mend it. Or stop it, then run this again: kubectl scale -n {facts.FLUX_NAMESPACE} --replicas=0 {stop}",
+    )
+
+
 def marked(case: Case, plan: Plan) -> Problem | None:
     """What somebody protected and nothing could keep: Glasskube's own objects, and what goes with them."""
     protected = [(ref, name) for ref, found in plan.going.items() for name in keep_annotations(found)]
@@ -122,6 +137,26 @@ def under_way(case: Case, plan: Plan) -> Problem | None:
     )
 
 
+def not_a_package_namespace(case: Case, plan: Plan) -> Problem | None:
+    """Consent to delete everything in a namespace that isn't the packages' to take. One that isn't there is none."""
+    survey = case.survey
+    owned = consequences(survey, [*survey.package_objects, *orphans(survey)])
+    names = [
+        name
+        for name in case.options.include_foreign
+        if (ref := Ref(*NAMESPACE, "", name)) in survey.objects
+        and name != facts.NAMESPACE
+        and (name in SYSTEM_NAMESPACES or ref not in owned)
+    ]
+    if not names:
+        return None
+    return Problem(
+        "not-a-package-namespace",
+        f"--include-foreign names what no package owns: {some(names)}",
+        "Leave these namespaces out: they stay in any case.",
+    )
+
+
 def no_such_package(case: Case, plan: Plan) -> Problem | None:
     """A name that was to be kept, and that nothing has: a typing error must not delete what was meant."""
     missing = unknown(case.survey, case.options.keep)
@@ -155,9 +190,11 @@ CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (
     unreadable,
     api_unavailable,
     shared_flux,
+    flux_at_work,
     marked,
     managed,
     under_way,
+    not_a_package_namespace,
     no_such_package,
     package_in_use,
 )

@@ -80,7 +80,8 @@ def controller_of(
     ref = Ref(*DEPLOYMENT, namespace, name, "v1")
     found = next((f for f in deployments if f.ref == ref), None)
     if found is None:
-        return Controller(ref)
+        named = [p for p in pods if p.ref.namespace == namespace and p.ref.name.startswith(f"{name}-")]
+        return Controller(ref, pods=sum(not p.terminating for p in named))
     selector = found.get("spec", "selector", "matchLabels") or {}
     own = [p for p in pods if p.ref.namespace == namespace and selector.items() <= dict(p.labels).items()]
     statuses = [s for p in own if not p.terminating for s in p.get("status", "containerStatuses") or ()]
@@ -94,6 +95,7 @@ def controller_of(
             "running" in (status.get("state") or {}) and status.get("name") in (container or status.get("name"),)
             for status in statuses
         ),
+        pods=sum(not p.terminating for p in own),
         why=_why_not_ready(statuses),
     )
 

@@ -33,6 +33,9 @@ from . import helm_release
 from .compose import compose, controllers
 from .relevant import FIRST, package_namespaces, relevant, whole, without_aliases
 
+FEW = 2
+"""Namespaces that are read one by one. For more, a list per kind of all namespaces takes fewer requests."""
+
 NOT_SERVED_SECONDS = 10.0
 """How long a list is tried again of a kind that exists and isn't served: longer than a new CRD takes to be served."""
 
@@ -167,8 +170,16 @@ async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces
     """
     reading = _Reading(client)
     wanted = [(resource, "") for resource in reading.resources if resource.group_kind in kinds]
-    wanted += [(resource, name) for resource in reading.resources if resource.namespaced for name in namespaces]
-    await asyncio.gather(*(reading.list(resource, namespace) for resource, namespace in wanted))
+    namespaced = [resource for resource in reading.resources if resource.namespaced]
+    if len(namespaces) > FEW:
+        wanted += [(resource, "") for resource in namespaced if resource.group_kind not in kinds]
+    else:
+        wanted += [(resource, name) for resource in namespaced for name in namespaces]
+
+    def matters(found: Found) -> bool:
+        return found.ref.group_kind in kinds or found.ref.namespace in namespaces
+
+    await asyncio.gather(*(reading.list(resource, namespace, matters) for resource, namespace in wanted))
     return reading.composed(resource.group_kind for resource, _ in wanted)
 
 

@@ -8,9 +8,6 @@ from typing import Literal
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Ending, Problem, ProblemError
 
-FORCE_AFTER = 30.0
-"""Seconds without progress after which a finalizer is dropped by --force-finalizers."""
-
 ObjectOutcome = Literal[
     "planned", "deleted", "absent", "kept", "detached", "handed-over", "applied", "failed", "pending"
 ]
@@ -30,8 +27,8 @@ class Limits:
     """Likewise, where nobody is there who could make progress, or whoever is has said that it failed."""
     finalizer: float = 15.0
     """Without progress, after which Glasskube's finalizer is dropped for an operator that should have done it."""
-    force: float | None = None
-    """Without progress, after which any finalizer of what is deleted is dropped; None without --force-finalizers."""
+    force: float = 30.0
+    """Without progress, after which a finalizer is dropped by --force-finalizers."""
     webhook: float = 15.0
     """For a webhook that doesn't answer: the API server goes on calling one whose configuration is deleted."""
 

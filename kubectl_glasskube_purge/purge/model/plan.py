@@ -20,6 +20,9 @@ FluxChoice = Literal["auto", "keep", "delete"]
 FluxDecision = Literal["keep", "delete", "absent"]
 PackageDecision = Literal["delete", "keep", "undecided"]
 
+GONE = "gone"
+"""In place of a finalizer's name, which has a domain."""
+
 BUSY = "busy"
 """Code of the refusal that goes away when work under way ends."""
 
@@ -33,10 +36,12 @@ class Options:
 
     flux: FluxChoice = "auto"
     delete_shared_flux: bool = False
-    include_foreign: bool = False
+    include_foreign: tuple[str, ...] = ()
+    """Namespaces of which everything may go, whoever put it there."""
     ignore_gitops: bool = False
     ignore_busy: bool = False
-    force_finalizers: bool = False
+    force_finalizers: tuple[str, ...] = ()
+    """Finalizers that may be dropped; `GONE`: of Flux, Glasskube and deleted packages, if their controller is gone."""
     keep_packages: KeepChoice = ""
     """All packages are kept. `auto`: handed over to Flux where it stays, to Helm where it goes."""
     keep: tuple[str, ...] = ()
@@ -232,6 +237,9 @@ class Plan:
     lost: tuple[Lost, ...] = ()
     warnings: tuple[Problem, ...] = ()
     packages: tuple[Decision, ...] = ()
+    force_finalizers: tuple[str, ...] = ()
+    include_foreign: tuple[str, ...] = ()
+    """Both as in `Options`: what the user consents to while the plan is carried out."""
     keep_packages: KeepMode = ""
     """Whom what the kept packages installed is handed over to; `""` if no package is kept."""
     refusals: tuple[Problem, ...] = ()

@@ -77,8 +77,15 @@ class Controller:
     ready: int = 0
     running: bool = False
     """Whether its main container runs in some Pod, ready or not: then it may still reconcile."""
+    pods: int = 0
+    """How many Pods it has that aren't being deleted."""
     why: str = ""
     """What its Pods say where they aren't ready, e.g. `kube-rbac-proxy: ImagePullBackOff`."""
+
+    @property
+    def gone(self) -> bool:
+        """Whether it is seen to be gone: no Pod, and no Deployment that would start one."""
+        return not self.pods and not self.replicas
 
     @property
     def state(self) -> str:

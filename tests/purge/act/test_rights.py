@@ -33,10 +33,10 @@ def test_what_may_have_to_be_patched_is_asked_for_before_it_has_to() -> None:
 def test_whoever_consents_to_drop_finalizers_of_others_has_to_be_allowed_to() -> None:
     calm = cluster("argo-cd")
     (held,) = (one for one in calm.of_kind(("apps", "Deployment")) if one.ref.namespace == "argo-cd")
-    decided = plan(having(calm, replace(held, finalizers=("example.com/backup",))), Options(force_finalizers=True))
+    having_it = having(calm, replace(held, finalizers=("example.com/backup",)))
     right = ("patch", ("apps", "Deployment"), "argo-cd", held.ref.name)
-    assert right in rights(decided, force_finalizers=True)
-    assert right not in rights(decided)
+    assert right in rights(plan(having_it, Options(force_finalizers=("example.com/backup",))))
+    assert right not in rights(plan(having_it, Options()))
 
 
 def test_what_a_chart_may_leave_outside_of_its_namespace_is_deleted_by_name() -> None:

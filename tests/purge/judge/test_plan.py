@@ -8,11 +8,12 @@ import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
+from kubectl_glasskube_purge.purge.judge.held import is_of_kubernetes
 from kubectl_glasskube_purge.purge.judge.packages import dependency_levels
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.judge.verify import verify
 from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION
-from kubectl_glasskube_purge.purge.model.plan import Options, Plan
+from kubectl_glasskube_purge.purge.model.plan import GONE, Options, Plan
 from kubectl_glasskube_purge.purge.model.survey import Package
 from tests.purge import kubernetes
 from tests.purge.clusters import RBAC, Cluster, Recipe, installed, made
@@ -69,7 +70,7 @@ def test_consent_to_foreign_objects_is_none_to_protected_ones() -> None:
     mine = cluster.theirs("", "ConfigMap", "mine", facts.NAMESPACE, annotations=KEEP)
     assert not decided(cluster).refusals
     assert mine.ref not in decided(cluster).going
-    refusal = decided(cluster, include_foreign=True).refusals[0]
+    refusal = decided(cluster, include_foreign=(facts.NAMESPACE,)).refusals[0]
     assert refusal.code == "protected"
     assert f"kubectl annotate configmap/mine -n {facts.NAMESPACE} helm.sh/resource-policy-" in refusal.hint
 
@@ -124,7 +125,7 @@ def test_what_somebody_else_owns_too_is_not_handed_to_helm() -> None:
 def test_a_kind_that_decides_and_cannot_be_listed_refuses(group: str, kind: str, what: str) -> None:
     cluster = installed("helm", "plain", packages=2)
     cluster.hidden[group, kind] = what
-    decision = decided(cluster, include_foreign=True, delete_shared_flux=True, flux="delete")
+    decision = decided(cluster, include_foreign=(facts.NAMESPACE,), delete_shared_flux=True, flux="delete")
     assert "unreadable" in refused(decision)
     refusal = next(refusal for refusal in decision.refusals if refusal.code == "unreadable")
     assert what in refusal.message
@@ -140,7 +141,8 @@ def test_namespaces_stay_where_not_all_that_is_in_them_can_be_read() -> None:
     for name in ("pkg0-home", facts.NAMESPACE):
         assert "secrets" in why(decision, Ref("", "Namespace", "", name))
     assert theirs.uid not in kubernetes.carried_out(decision, cluster.world).gone
-    assert Ref("", "Namespace", "", "pkg0-home") in decided(cluster, include_foreign=True).going
+    home = Ref("", "Namespace", "", "pkg0-home")
+    assert home not in decided(cluster, include_foreign=("pkg0-home",)).going, "consent is no proof"
 
 
 def test_metrics_that_cannot_be_listed_keep_no_namespace() -> None:
@@ -155,7 +157,6 @@ def test_a_role_stays_where_its_bindings_cannot_be_listed() -> None:
     cluster.hidden[RBAC, "RoleBinding"] = f"rolebindings.{RBAC}"
     role = Ref(RBAC, "ClusterRole", "", "pkg0-plain")
     assert "who is granted it can't be read" in why(decided(cluster), role)
-    assert role in decided(cluster, include_foreign=True).going
 
 
 def test_an_owner_that_cannot_be_listed_counts_as_being_there() -> None:
@@ -191,7 +192,8 @@ def test_the_chart_of_a_suspended_helmrelease_is_said_to_stay(helm_runs: bool) -
         assert (
             "helm-controller is not ready, and only it drops finalizers.fluxcd.io" in warnings["controller-not-running"]
         )
-        assert kubernetes.carried_out(decided(cluster, force_finalizers=True), cluster.world).finished
+        by_name = decided(cluster, force_finalizers=(facts.FLUX_FINALIZER,))
+        assert kubernetes.carried_out(by_name, cluster.world).finished
 
 
 def test_the_chart_of_a_suspended_helmrelease_goes_with_the_packages_namespace() -> None:
@@ -244,7 +246,7 @@ def test_a_role_that_is_not_meant_by_a_binding_goes() -> None:
 def test_including_what_is_foreign_proves_nothing_about_flux() -> None:
     cluster = installed("helm", packages=1)
     cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", facts.NAMESPACE, finalizers=[facts.FLUX_FINALIZER])
-    decision = decided(cluster, include_foreign=True)
+    decision = decided(cluster, include_foreign=(facts.NAMESPACE,))
     assert decision.flux == "keep"
     assert not decision.verdict.proven
     assert not kubernetes.carried_out(decision, cluster.world).wrongs
@@ -403,3 +405,78 @@ def test_labels_alone_make_no_leftover() -> None:
     assert verify(survey).clean
     (kept,) = plan(survey, Options()).kept
     assert "not proven to be Glasskube's" in kept.why
+
+
+# -- consents do what they say
+
+
+def test_consent_to_foreign_objects_is_for_one_namespace() -> None:
+    cluster = installed("plain", packages=2)
+    for home in ("pkg0-home", "pkg1-home"):
+        cluster.theirs("", "ConfigMap", "mine", home)
+    going = decided(cluster, include_foreign=("pkg0-home",)).going
+    assert Ref("", "Namespace", "", "pkg0-home") in going
+    assert Ref("", "Namespace", "", "pkg1-home") not in going
+    assert "--include-foreign=pkg1-home" in why(decided(cluster), Ref("", "Namespace", "", "pkg1-home"))
+
+
+@pytest.mark.parametrize("name", ["shop", "kube-system"])
+def test_a_namespace_that_no_package_owns_is_refused(name: str) -> None:
+    cluster = installed("plain", packages=1)
+    assert refused(decided(cluster, include_foreign=(name,))) == {"not-a-package-namespace"}
+    assert not refused(decided(cluster, include_foreign=("has-ended", "pkg0-home", facts.NAMESPACE)))
+
+
+def release_of(cluster: Cluster) -> Found:
+    return one(cluster, *facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "pkg0-home")
+
+
+def drops(decision: Plan) -> set[str]:
+    return {
+        action.ref.name for stage in decision.stages for action in stage.actions if action.verb == "release-finalizer"
+    }
+
+
+def test_a_controller_that_may_still_start_takes_a_consent_by_name() -> None:
+    """Its Pod crashes again and again."""
+    cluster = made(Recipe("whole", "whole", True, False, ((False, frozenset({"helm"})),), frozenset(), ()))
+    release = release_of(cluster)
+    assert release.ref.name not in drops(decided(cluster, force_finalizers=(GONE,)))
+    by_name = decided(cluster, force_finalizers=(facts.FLUX_FINALIZER,))
+    assert release.ref.name in drops(by_name)
+    helm_controller = Ref("apps", "Deployment", facts.FLUX_NAMESPACE, facts.HELM_CONTROLLER)
+    assert {"apply", "delete"} == verbs(by_name, helm_controller)
+    stays = decided(cluster, force_finalizers=(facts.FLUX_FINALIZER,), flux="keep")
+    assert refused(stays) == {"controller-at-work"}
+
+
+def test_what_a_gone_controller_leaves_is_dropped_and_deleted_also_if_flux_stays() -> None:
+    cluster = made(Recipe("whole", "whole", True, False, ((False, frozenset({"helm"})),), frozenset(), ()))
+    for name in facts.FLUX_DEPLOYMENTS:
+        controller = one(cluster, "apps", "Deployment", name, facts.FLUX_NAMESPACE)
+        cluster.change(controller, body={**controller.body, "spec": {**controller.body["spec"], "replicas": 0}})
+        pod = one(cluster, "", "Pod", f"{name}-1-x", facts.FLUX_NAMESPACE)
+        del cluster.objects[pod.uid]
+    chart = one(cluster, *facts.HELM_CHART.group_kind, "pkg0-home-pkg0-pkg0", "pkg0-home")
+    cluster.change(chart, finalizers=(facts.FLUX_FINALIZER,))
+    decision = decided(cluster, force_finalizers=(GONE,), flux="keep")
+    assert not decision.refusals
+    assert verbs(decision, chart.ref) == {"delete", "release-finalizer"}
+    assert release_of(cluster).ref.name in drops(decision)
+
+
+@pytest.mark.parametrize(
+    ("finalizer", "of_kubernetes"),
+    [
+        ("foregroundDeletion", True),
+        ("kubernetes", True),
+        ("batch.kubernetes.io/job-tracking", True),
+        ("customresourcecleanup.apiextensions.k8s.io", True),
+        ("service.kubernetes.io/load-balancer-cleanup", True),
+        ("finalizers.fluxcd.io", False),
+        ("example.com/held", False),
+        ("mykubernetes.io/x", False),
+    ],
+)
+def test_kubernetes_own_finalizers_are_told_by_their_domain(finalizer: str, of_kubernetes: bool) -> None:
+    assert is_of_kubernetes(finalizer) == of_kubernetes

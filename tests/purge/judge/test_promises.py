@@ -34,8 +34,7 @@ def decided(cluster: Cluster, options: Options) -> Plan:
 def consents_to(cluster: Cluster, options: Options, uid: str) -> bool:
     """Whether the user agreed to lose what is somebody else's."""
     found = cluster.objects[uid]
-    at_home = found.ref.namespace in cluster.homes
-    if options.include_foreign and at_home:
+    if found.ref.namespace in options.include_foreign:
         return True
     if options.flux != "delete" or not options.delete_shared_flux:
         return False
@@ -182,5 +181,8 @@ def test_what_others_add_or_what_cannot_be_read_never_makes_more_go(
     before = made(recipe)
     after = made(recipe)
     clusters.FEATURES[addition[0]](after, addition[1])
-    less = {found.uid for found in decided(after, options).going.values()} & before.objects.keys()
+    later = decided(after, options)
+    # Whatever is used from then on may be handed over to Helm: what Flux had for it goes, and nothing is uninstalled.
+    flux = facts.FLUX_GROUP_KINDS if later.keep_packages == "helm" else ()
+    less = {found.uid for found in later.going.values() if found.ref.group_kind not in flux} & before.objects.keys()
     assert not names(before, less - {found.uid for found in decided(before, options).going.values()})
