@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from kubectl_glasskube_purge.cli.arguments import Line, UsageError, read
 from kubectl_glasskube_purge.cli.commands import COMMANDS, PURGE
+from kubectl_glasskube_purge.cli.commands.purge import check_deciding
 from kubectl_glasskube_purge.cli.options import DRY_RUN, HELP, KUBECTL, OUTPUT, YES, Option, Output
 from kubectl_glasskube_purge.purge.model.plan import Options as Decided
 
@@ -223,3 +224,18 @@ def test_finalizers_and_namespaces_are_named_several_times_and_by_comma() -> Non
     line = understood("--force-finalizers", "--force-finalizers=a.example.com/x,b.example.com/y", "--include-foreign")
     assert line.fill(Decided).force_finalizers == ("gone", "a.example.com/x", "b.example.com/y")
     assert line.fill(Decided).include_foreign == ("glasskube-system",)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--keep-packages --keep=a", "--keep-packages keeps all packages"),
+        ("--keep-packages --delete-in-use", "--keep-packages keeps all packages"),
+        ("--keep-in-use --delete-in-use", "exclude each other"),
+        ("--keep-in-use=flux --hand-over=helm", "in one run not to both"),
+        ("--keep-packages=flux --flux=delete", "nothing can be handed over to flux"),
+    ],
+)
+def test_what_contradicts_itself_is_a_usage_error(words: str, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        check_deciding(understood(*words.split()))

@@ -197,7 +197,7 @@ def test_what_others_need_stays_as_it_is_however_it_came_there(cluster: ControlP
     cluster.kubectl("annotate", "-n", "shop", "secret", secret.rpartition("/")[2], "helm.sh/resource-policy=keep")
     before = dump(cluster)
 
-    result = purge(cluster, *PURGE)
+    result = purge(cluster, *PURGE, "--delete-in-use")
 
     document = report(result)
     assert result.returncode == 0, result

@@ -128,13 +128,3 @@ def test_an_interrupted_hand_over_never_ends_in_an_uninstall(cluster: ControlPla
 @pytest.mark.parametrize("share", SHARES)
 def test_no_crash_point_of_a_hand_over_ends_in_an_uninstall(cluster: ControlPlane, whom: str, share: int) -> None:
     assert sweep(share, lambda change: hand_over_killed(cluster, whom, change)) > len(PACKAGES)
-
-
-def test_flux_stays_with_what_is_handed_over_to_it(cluster: ControlPlane) -> None:
-    install.installed(cluster, packages=PACKAGES)
-
-    result = handed_over(cluster, "flux", "--flux=delete")
-
-    document = report(result)
-    assert result.returncode == 3, result
-    assert document["error"]["code"] == "flux-needed"
