@@ -16,12 +16,15 @@ from .usage import Others, uses
 def decide(survey: Survey, options: Options) -> tuple[Decision, ...]:
     """Decides about every package, in the order of the survey.
 
-    What a kept package depends on is kept with it. Who relies on a package depends on which ones go: a package's own
-    use of another counts only if it stays.
+    What a kept package depends on is kept with it. One that an interrupted run began to
+    hand over counts as used. Who relies on a package depends on which ones go: a
+    package's own use of another counts only if it stays.
     """
     by_ref = {package.ref: package for package in survey.packages}
-    named = {ref for ref in by_ref if package_name(ref) in options.keep}
-    why = dict.fromkeys(named, "--keep")
+    begun = {ref for ref in by_ref if package_name(ref) in handed_over(survey)}
+    why = {ref: "--keep" for ref in by_ref if package_name(ref) in options.keep}
+    if options.keep_in_use:  # what is detached already no longer tells who relies on it
+        why |= dict.fromkeys(begun, "--keep-in-use")
     if options.keep_packages:
         why |= dict.fromkeys(by_ref, "--keep-packages")
     while True:
@@ -31,6 +34,7 @@ def decide(survey: Survey, options: Options) -> tuple[Decision, ...]:
         if not more:
             break
         why |= dict.fromkeys(more, "--keep-in-use")
+    used = {**dict.fromkeys(begun, ()), **used}
     return tuple(_decision(ref, why, used, options) for ref in by_ref)
 
 

@@ -9,7 +9,7 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, NAMESPACE, POD
-from kubectl_glasskube_purge.purge.model.plan import BUSY, Plan
+from kubectl_glasskube_purge.purge.model.plan import BUSY, Decision, Plan
 
 from .busy import busy
 from .case import Case
@@ -99,7 +99,9 @@ def flux_at_work(case: Case, plan: Plan) -> Problem | None:
 
 def marked(case: Case, plan: Plan) -> Problem | None:
     """What somebody protected and nothing could keep: Glasskube's own objects, and what goes with them."""
-    protected = [(ref, name) for ref, found in plan.going.items() for name in keep_annotations(found)]
+    own = {(ref, "helm.sh/resource-policy") for ref in case.left}  # the chart's: --delete-crds is about these
+    marks = ((ref, name) for ref, found in plan.going.items() for name in keep_annotations(found))
+    protected = [mark for mark in marks if mark not in own]
     if not protected:
         return None
     return Problem(
@@ -112,7 +114,8 @@ def marked(case: Case, plan: Plan) -> Problem | None:
 
 def managed(case: Case, plan: Plan) -> Problem | None:
     """What another tool would recreate; what Flux made for a HelmRelease that goes, too, isn't recreated by anybody."""
-    deletes = [action.found for action in plan.deletes.values() if action.ref.group_kind not in facts.FLUX_GROUP_KINDS]
+    flux = facts.FLUX_GROUP_KINDS
+    deletes = [a.found for a in plan.deletes.values() if a.ref.group_kind not in flux and a.ref not in case.left]
     managers = () if case.options.ignore_gitops else gitops(deletes)
     if not managers:
         return None
@@ -182,8 +185,12 @@ def package_in_use(case: Case, plan: Plan) -> Problem | None:
         "package-in-use",
         f"others rely on {plural(len(undecided), 'package')}: {some(one.name for one in undecided)}",
         f"Keep them running: {keep} (or --keep-in-use). Delete them all the same: --delete-in-use.{noted}",
-        details=tuple(f"{one.name}: {use.words}" for one in undecided for use in one.uses),
+        details=tuple(text for one in undecided for text in _in_use(one)),
     )
+
+
+def _in_use(one: Decision) -> list[str]:
+    return [f"{one.name}: {use.words}" for use in one.uses] or [f"{one.name}: an earlier run began to hand it over"]
 
 
 CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (

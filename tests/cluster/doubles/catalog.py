@@ -43,6 +43,8 @@ class Chart:
     name: str
     version: str
     render: Callable[[str, str], list[Object]]
+    folder: Sequence[Object] = ()
+    """The CRDs in its `crds/`: Helm installs them first, keeps no record of them, and never deletes them."""
     fails_install: str = ""
     fails_uninstall: str = ""
 
@@ -212,6 +214,16 @@ def _definition(plural: str, kind: str, group: str) -> Object:
     }
 
 
+def _ingress_class(name: str) -> Object:
+    spec = {"controller": f"example.com/{name}"}
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "IngressClass",
+        "metadata": _meta(name, None),
+        "spec": spec,
+    }
+
+
 def _web(name: str, namespace: str) -> list[Object]:
     return [
         _service_account(name, namespace),
@@ -243,6 +255,13 @@ def _cluster_wide(name: str, namespace: str) -> list[Object]:
     ]
 
 
+def _issuers(name: str, namespace: str) -> list[Object]:
+    """As cert-manager's chart: the CRDs are templates, marked so that Helm leaves them."""
+    definition = _definition("issuers", "Issuer", "issuers.example.com")
+    definition["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
+    return [definition, *_cluster_wide(name, namespace)]
+
+
 CHARTS: Mapping[str, Chart] = {
     chart.name: chart
     for chart in (
@@ -255,6 +274,8 @@ CHARTS: Mapping[str, Chart] = {
         Chart("archive", "1.0.0", _kept),
         Chart("scanner", "0.9.0", _cluster_wide),
         Chart("part", "1.0.0", _web),
+        Chart("issuers", "1.19.1", _issuers),
+        Chart("monitors", "79.5.0", _web, folder=[_definition("monitors", "Monitor", "monitors.example.com")]),
         Chart(
             "broken", "0.1.0", _web, fails_install='template: broken/templates/web.yaml:7: nil pointer evaluating "x"'
         ),
@@ -354,6 +375,14 @@ _PACKAGES = (
     Package("metrics", ("v58.0.0+1",), _helm("metrics", url="oci://charts.example.com/metrics")),
     Package("database", ("v15.2.0+1",), _helm("database")),
     Package("archive", ("v1.0.0+1",), _helm("archive")),
+    Package("issuers", ("v1.19.1+1",), _helm("issuers")),
+    Package("monitors", ("v79.5.0+1",), _helm("monitors")),
+    Package(
+        "balancer",
+        ("v1.14.0+1",),
+        _plain("balancer", "balancer.yaml"),
+        {"balancer.yaml": [_ingress_class("balancer"), _deployment("balancer")]},
+    ),
     Package("scanner", ("v0.9.0+1",), _helm("scanner")),
     Package(
         "tools",

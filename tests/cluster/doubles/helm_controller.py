@@ -17,7 +17,7 @@ import gzip
 import hashlib
 import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import yaml
@@ -180,6 +180,9 @@ class HelmController:
         await self._set_status(release, {"conditions": conditions, "storageNamespace": namespace})
         objects = rendered(definition, name, namespace)
         await self._store(name, namespace, definition, objects, release["spec"].get("values"), "pending-install")
+        for item in marked(definition.folder, name, namespace):
+            if await self.api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) is None:
+                await self.api.create(item)
         for item in objects:
             await self._apply(item)
         if not await self._wait(objects, self._is_ready):
@@ -319,21 +322,25 @@ class HelmController:
 
 def rendered(chart: catalog.Chart, name: str, namespace: str) -> list[Object]:
     """A chart's objects for a release, with the labels and annotations of Helm and of helm-controller."""
-    objects = catalog.copy(chart.render(name, namespace))
+    objects = marked(chart.render(name, namespace), name, namespace)
     for item in objects:
         metadata = item["metadata"]
-        metadata["labels"] = {
-            **metadata.get("labels", {}),
-            "app.kubernetes.io/managed-by": "Helm",
-            f"{GROUP}/name": name,
-            f"{GROUP}/namespace": namespace,
-        }
+        metadata["labels"]["app.kubernetes.io/managed-by"] = "Helm"
         metadata["annotations"] = {
             **metadata.get("annotations", {}),
             "meta.helm.sh/release-name": name,
             "meta.helm.sh/release-namespace": namespace,
         }
     return objects
+
+
+def marked(objects: Sequence[Object], name: str, namespace: str) -> list[Object]:
+    """Objects with helm-controller's origin labels."""
+    copies = catalog.copy(objects)
+    for item in copies:
+        origin = {f"{GROUP}/name": name, f"{GROUP}/namespace": namespace}
+        item["metadata"]["labels"] = {**item["metadata"].get("labels", {}), **origin}
+    return copies
 
 
 def decoded(secret: Object) -> list[Object]:

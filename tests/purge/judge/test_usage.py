@@ -259,3 +259,19 @@ def test_a_kind_whose_instances_cannot_be_read_may_be_in_use() -> None:
     cluster.hidden[GROUP, "Certificate"] = DEFINED
     assert decision(cluster).decision == "undecided"
     assert decision(cluster).uses[0].what == f"instances of {DEFINED}, which can't be read"
+
+
+def test_what_an_interrupted_run_began_to_hand_over_is_never_deleted_without_consent() -> None:
+    """It has taken the ownerReferences off already by which it was told what others rely on."""
+    cluster = in_use()
+    definition = cluster.find(*DEFINITION, DEFINED)
+    assert definition is not None
+    cluster.change(definition, owners=())
+    assert decision(cluster).decision == "delete"
+    home = cluster.find(*NAMESPACE, facts.NAMESPACE)
+    assert home is not None
+    cluster.change(home, annotations={"glasskube-purge/kept": "pkg0"})
+    (refusal,) = decided(cluster).refusals
+    assert refusal.details == ("pkg0: an earlier run began to hand it over",)
+    assert decision(cluster, keep_in_use="auto").decision == "keep"
+    assert decision(cluster, delete_in_use=True).decision == "delete"
