@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import RenderableType
 
 from kubectl_glasskube_purge.kube.connect import Target
+from kubectl_glasskube_purge.kube.wording import printable
 from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone
 from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.survey import Survey
@@ -73,7 +74,7 @@ class TerminalScreen:
             return None
         if not self.output.is_for_people:
             self._shown()
-        sys.stderr.write(f"\n{question} [y/N] ")
+        sys.stderr.write(f"\n{printable(question)} [y/N] ")
         sys.stderr.flush()
         with self.signals.blocking():
             yes = sys.stdin.readline().strip().lower() in ("y", "yes")
@@ -122,7 +123,7 @@ class TerminalScreen:
 
     def note(self, message: str) -> None:
         """Says something on stderr."""
-        sys.stderr.write(f"{message}\n")
+        sys.stderr.write(f"{printable(message)}\n")
         sys.stderr.flush()
 
     # What is done meanwhile

@@ -4,6 +4,9 @@ What a run does must not depend on who reads along: a purge that is under way
 goes on when nobody is listening any more, and its exit code says what became
 of it. Python would raise `BrokenPipeError` in the middle of it, and once more at
 the interpreter's end.
+
+Both make what is written fit for a terminal, whoever wrote it: only what
+`report` laid out has codes in it, and comes by `drawn`.
 """
 
 from __future__ import annotations
@@ -13,6 +16,8 @@ import errno
 import os
 import sys
 from typing import Any, TextIO, cast
+
+from kubectl_glasskube_purge.kube.wording import printable
 
 _GONE = frozenset({errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.ESHUTDOWN})
 """What writing to a closed pipe, a lost terminal or a closed socket ends in."""
@@ -30,7 +35,11 @@ class Tolerant:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        """Writes, unless the reader is gone."""
+        """Writes what is fit for a terminal, unless the reader is gone. The rest is escaped."""
+        return self.drawn(printable(text, "\n\t"))
+
+    def drawn(self, text: str) -> int:
+        """Writes what was laid out, codes included, unless the reader is gone."""
         if not self.gone:
             try:
                 self._stream.write(text)

@@ -1,4 +1,4 @@
-"""One wording for counts and long lists, wherever objects are named."""
+"""One wording for counts and long lists, wherever objects are named, and the one way to make a text printable."""
 
 from __future__ import annotations
 
@@ -6,6 +6,19 @@ from collections import Counter
 from collections.abc import Iterable
 
 from .objects import Ref
+
+
+def printable(text: str, keep: str = "") -> str:
+    r"""Text from outside, fit for a terminal: what isn't printable is escaped, `\x1b`, except the characters to `keep`.
+
+    That is every control, bidi and format character, line ends among them, and lone surrogates.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() or character in keep else character.encode("unicode_escape").decode()
+        for character in text
+    )
 
 
 def plural(number: int, noun: str) -> str:

@@ -226,8 +226,8 @@ _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_./-]*", re.ASCII)
 _AMBIGUOUS = re.compile(r"y|n|yes|no|on|off|true|false|null", re.IGNORECASE)
 _LONGEST_KEY = 1000
 """Characters. YAML looks 1024 characters ahead for the colon."""
-_ESCAPED = re.compile(r"[^\t\n\r -~\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
-"""What YAML doesn't allow as it is, or takes for the end of a line."""
+_UNUSUAL = re.compile(r"[^ -~\U00010000-\U0010ffff]")
+"""Escaped unless it is printable: YAML doesn't allow it, takes it for a line's end, or a terminal obeys it."""
 
 
 def write(document: Mapping[str, Any], *, plain_words: bool = False) -> str:
@@ -241,10 +241,13 @@ def write(document: Mapping[str, Any], *, plain_words: bool = False) -> str:
 def write_line(value: Any) -> str:
     """A value on one line: JSON that YAML reads the same, unless a key has more than 1,000 characters.
 
-    Escaped is what YAML needs escaped, and nothing else: an emoji, which JSON's encoder writes as two escapes,
+    Escaped is what isn't printable, and nothing else: an emoji, which JSON's encoder writes as two escapes,
     YAML refuses.
     """
-    return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return _UNUSUAL.sub(
+        lambda found: found[0] if found[0].isprintable() else f"\\u{ord(found[0]):04x}",
+        json.dumps(value, ensure_ascii=False),
+    )
 
 
 def _block(value: Any, plain_words: bool) -> list[str]:

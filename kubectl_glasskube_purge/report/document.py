@@ -158,7 +158,7 @@ def _entry(record: Record, ref: Ref, uid: str, verb: str, reason: str) -> dict[s
 
 def as_json(report: Mapping[str, Any]) -> str:
     """The document as indented JSON, ending in a newline."""
-    return json.dumps(report, indent=2, ensure_ascii=False) + "\n"
+    return json.dumps(report, indent=2) + "\n"
 
 
 def as_yaml(report: Mapping[str, Any]) -> str:

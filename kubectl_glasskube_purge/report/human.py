@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural, some
@@ -111,7 +112,7 @@ def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     yield from _rollback(record)
     yield from _left(record, wide=wide)
     if error.hint:
-        said = text(f"Next: {error.hint}")
+        said = Text("\n").join(text(line) for line in f"Next: {error.hint}".split("\n"))
         if "\n" in error.hint:  # to be copied as it stands: a line that was broken here would be another one
             said.no_wrap, said.overflow = True, "ignore"
         yield said

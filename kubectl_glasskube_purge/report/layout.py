@@ -10,23 +10,24 @@ cluster, and are made safe to print.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO, Any, TextIO, cast
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
-from .names import printable
+from kubectl_glasskube_purge.kube.wording import printable
 
 _LEAST = 24
 """Characters below which a right-hand column isn't worth having."""
 
 
 def text(value: str, style: str = "") -> Text:
-    """Text from the cluster, safe to print: control characters and rich's markup in it do nothing."""
-    return Text("\n".join(printable(line) for line in value.split("\n")), style=style)
+    """Text from the cluster, on one line and safe to print: control characters and rich's markup in it do nothing."""
+    return Text(printable(value), style=style)
 
 
 def _safe(words: str | Text) -> Text:
@@ -37,6 +38,16 @@ class Screen(Console):
     """A rich console that also knows whether somebody listens instead of looking."""
 
     plain: bool = False
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Whatever is printed is fit for a terminal; codes are rich's own alone."""
+        for words, style, control in super().render(renderable, options):
+            yield Segment(words if control else printable(words, "\n"), style, control)
+
+
+def drawn(stream: TextIO) -> Callable[[str], object]:
+    """Writes what was laid out here, codes included, to a stream that makes everything else printable."""
+    return cast("Callable[[str], object]", getattr(stream, "drawn", stream.write))
 
 
 def console(stream: TextIO, *, plain: bool = False) -> Screen:
@@ -69,7 +80,7 @@ class _Stripped:
         return getattr(self._stream, name)
 
     def write(self, content: str) -> int:
-        self._stream.write(_BLANKS_AT_THE_END.sub(r"\1", content))
+        drawn(self._stream)(_BLANKS_AT_THE_END.sub(r"\1", content))
         return len(content)
 
 

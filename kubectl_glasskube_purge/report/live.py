@@ -21,7 +21,9 @@ from typing import Any, TextIO, cast
 
 from rich.text import Text
 
-from .layout import Screen, console
+from kubectl_glasskube_purge.kube.wording import printable
+
+from .layout import Screen, console, drawn
 
 FRAMES_PER_SECOND = 10
 
@@ -95,8 +97,8 @@ class Live:
             if self._visible and (frame, size) != self._drawn:
                 self._drawn = (frame, size)
                 up = f"\x1b[{len(frame) - 1}A" if len(frame) > 1 else ""
-                drawn = f"{_ERASE_LINE}\r\n".join(frame) + _ERASE_LINE + _ERASE_BELOW
-                self._put(f"\r{_CUT_LINES}{drawn}{_WRAP_LINES}{up}\r")
+                lines = f"{_ERASE_LINE}\r\n".join(frame) + _ERASE_LINE + _ERASE_BELOW
+                self._put(f"\r{_CUT_LINES}{lines}{_WRAP_LINES}{up}\r")
 
     @contextlib.contextmanager
     def above(self) -> Iterator[None]:
@@ -150,7 +152,7 @@ class Live:
         return min(size.columns or WIDTH, WIDTH), size.lines or 24
 
     def _put(self, text: str) -> None:
-        self._stream.write(text)
+        drawn(self._stream)(text)
         self._stream.flush()
 
 
@@ -166,10 +168,14 @@ class _Above:
         return getattr(self._stream, name)
 
     def write(self, content: str) -> int:
+        return self.drawn(printable(content, "\n\t"))
+
+    def drawn(self, content: str) -> int:
+        """Writes what was laid out, codes included."""
         finished, newline, self._pending = (self._pending + content).rpartition("\n")
         if newline:
             with self._live.above():
-                self._stream.write(finished + newline)
+                drawn(self._stream)(finished + newline)
                 self._stream.flush()
         return len(content)
 

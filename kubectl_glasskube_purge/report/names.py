@@ -1,4 +1,4 @@
-"""How durations, moments, objects and files are written, and what of a foreign text may reach a terminal."""
+"""How durations, moments, objects and files are written."""
 
 from __future__ import annotations
 
@@ -40,8 +40,3 @@ def tilde(path: str) -> str:
     """A path as people write it, with `~` for their home."""
     home = str(Path.home())
     return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
-
-
-def printable(text: str) -> str:
-    """Text from outside without control characters, which a terminal would obey."""
-    return "".join(character if character.isprintable() else "�" for character in text)

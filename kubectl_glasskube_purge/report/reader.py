@@ -17,10 +17,10 @@ from typing import Any, get_args
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
+from kubectl_glasskube_purge.kube.wording import printable
 from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, Outcome
 
 from .document import API_VERSION
-from .names import printable
 
 _MOST = 1_000_000_000
 """Seconds of more than thirty years: no run, only somebody's joke."""

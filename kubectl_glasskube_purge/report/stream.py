@@ -71,7 +71,7 @@ def report(document: Mapping[str, Any]) -> Document:
 
 def line(document: Document) -> str:
     """One line, ending in a newline."""
-    return json.dumps(document, ensure_ascii=False) + "\n"
+    return json.dumps(document) + "\n"
 
 
 def _event(kind: str, **fields: Any) -> Document:

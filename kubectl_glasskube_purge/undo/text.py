@@ -18,6 +18,7 @@ from itertools import groupby
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.wording import printable
 
 from . import order
 from .content import Document
@@ -120,8 +121,7 @@ image.""")
 def _comment(text: str) -> Iterator[str]:
     """Comment lines. Text from outside can't end the comment: control characters are made visible."""
     for line in text.split("\n"):
-        safe = "".join(character if character.isprintable() else "\ufffd" for character in line)
-        yield f"# {safe}".rstrip()
+        yield f"# {printable(line)}".rstrip()
 
 
 def _documents(entries: Iterable[Entry], comment: str = "") -> Iterator[str]:

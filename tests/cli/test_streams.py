@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parents[2]
 PLAY = """
@@ -208,3 +209,27 @@ def test_a_run_under_nohup_outlives_its_terminal(executing: bool) -> None:
     process.send_signal(signal.SIGUSR1)
     out, _ = process.communicate(timeout=30)
     assert (process.returncode, json.loads(out)["outcome"]) == (0, "clean")
+
+
+# -- what others wrote
+
+EVIL = r"'\x1b[2J\x07\x9b1m\u202e\u200b\ud800'"
+
+
+def test_no_stream_carries_what_a_terminal_obeys() -> None:
+    work = f"screen.note({EVIL} + '\\nFORGED'); sys.stdout.write({EVIL}); raise ValueError({EVIL} + '\\nFORGED')"
+    for output in ("human", "name"):
+        _, out, err = play(work, output)
+        for said in (out, err):
+            assert not [character for character in said if not character.isprintable() and character != "\n"]
+        assert "\\x1b[2J" in out
+        assert "\\u202e" in err
+        assert "\nFORGED" not in err
+
+
+@pytest.mark.parametrize("output", ["json", "jsonl", "yaml"])
+def test_a_document_escapes_what_a_terminal_obeys_and_loses_nothing(output: str) -> None:
+    _, out, _ = play(f"record.context = {EVIL.replace('ud800', 'ufeff')}; record.outcome = 'clean'", output)
+    assert all(character.isprintable() or character == "\n" for character in out)
+    read = yaml.safe_load(out) if output != "jsonl" else json.loads(out)["report"]
+    assert read["context"] == "\x1b[2J\x07\x9b1m\u202e\u200b\ufeff"

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
+from rich.text import Text
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
@@ -17,7 +18,7 @@ from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
 from kubectl_glasskube_purge.report import human
 from kubectl_glasskube_purge.report.layout import Columns, Labelled, Node, Tree, console, text
 from kubectl_glasskube_purge.report.names import tilde
-from kubectl_glasskube_purge.report.preview import kept, preview
+from kubectl_glasskube_purge.report.preview import kept, preview, warned
 from tests.report.plans import HEADER, cluster, decided, record
 
 NAMES = ("argo-cd", "cert-manager", "shop/postgres")
@@ -122,6 +123,13 @@ def test_a_terminal_obeys_nothing_that_comes_from_the_cluster() -> None:
     assert not set(said) & set("\x1b\x07\r\u202e")
     assert "[bold]x[/bold]" in said
     assert ":smile:" in said
+
+
+def test_text_from_the_cluster_forges_no_line() -> None:
+    said = drawn(Group(warned("failed\nFlux stays"), Columns([("a\nb", "c\nd")]), Text("\x1b[2J\u202e")), 200)
+    assert len(said.splitlines()) == 3
+    assert "failed\\nFlux stays" in said
+    assert "\\x1b[2J\\u202e" in said
 
 
 def test_words_that_dont_fit_are_cut_and_none_is_lost() -> None:

@@ -62,7 +62,7 @@ def bodies(answer: httpx.Response) -> None:
     for what, content in (("Request", answer.request.content), ("Response", answer.content)):
         if content:
             shown = f"<{len(content)} bytes not shown>" if secret else _shortened(content.decode("utf-8", "replace"))
-            logger.log(BODIES, '"%s Body" body=%s', what, json.dumps(shown, ensure_ascii=False))
+            logger.log(BODIES, '"%s Body" body=%s', what, json.dumps(shown))
 
 
 def _url(request: httpx.Request) -> str:
