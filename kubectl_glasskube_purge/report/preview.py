@@ -248,8 +248,14 @@ def _with_them(consequences: Iterable[Consequence]) -> str:
 # -- the lists
 
 
+_LONGEST = 400
+"""Characters of a warning that are shown."""
+
+
 def warned(message: str) -> Paragraph:
-    """A warning."""
+    """A warning. What others wrote may be long: the report document has all of it."""
+    if len(message) > _LONGEST:
+        message = f"{message[:_LONGEST]}… ({len(message)} characters; -o json has all)"
     return Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
 
 

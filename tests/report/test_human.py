@@ -132,6 +132,12 @@ def test_text_from_the_cluster_forges_no_line() -> None:
     assert "\\x1b[2J\\u202e" in said
 
 
+def test_a_long_warning_is_shown_shortened() -> None:
+    said = drawn(warned("shop failed: " + "why " * 4000), 80)
+    assert len(said) < 600
+    assert "16013 characters" in said.replace("\n  ", " ")
+
+
 def test_words_that_dont_fit_are_cut_and_none_is_lost() -> None:
     name = "x" * 150
     for what in (Columns([(text(name), text("why"))]), Labelled([("Label", text(name))]), Tree([Node(text(name))])):

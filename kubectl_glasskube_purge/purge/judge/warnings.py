@@ -105,7 +105,7 @@ def never_finalized(survey: Survey, plan: Plan) -> Iterator[Problem]:
     for ref, found in sorted(plan.going.items()):
         controller = survey.flux_controller(found)
         awaits = facts.FLUX_FINALIZER in found.finalizers and not found.terminating and ref not in settled
-        if awaits and not controller.running:
+        if awaits and not (controller.running or controller.ready):
             waiting.setdefault(controller.ref, []).append(ref)
     controllers = {one.ref: one for one in (survey.helm_controller, survey.source_controller)}
     for name, refs in waiting.items():

@@ -196,6 +196,17 @@ def test_the_chart_of_a_suspended_helmrelease_is_said_to_stay(helm_runs: bool) -
         assert kubernetes.carried_out(by_name, cluster.world).finished
 
 
+def test_a_controller_that_runs_is_not_warned_about() -> None:
+    cluster = made(
+        Recipe("whole", "whole", True, False, ((True, frozenset({"helm", "suspended release"})),), frozenset(), ())
+    )
+    survey = cluster.survey()
+    for ready, warned in ((0, True), (1, False)):
+        seen = replace(survey, helm_controller=replace(survey.helm_controller, ready=ready))
+        warnings = plan(seen, Options(ignore_busy=True)).warnings
+        assert ("controller-not-running" in {warning.code for warning in warnings}) == warned
+
+
 def test_the_chart_of_a_suspended_helmrelease_goes_with_the_packages_namespace() -> None:
     cluster = installed("helm", "suspended release", packages=1)
     workload = one(cluster, "apps", "Deployment", "pkg0-web", "pkg0-home")
