@@ -169,7 +169,7 @@ def _document(record: Record, show: Show) -> str:
     """The result for a script; the names of what was deleted are already on stdout."""
     if show.output is Output.name:
         left = record.verification.leftovers if record.verification and show.verifying else ()
-        return "".join(f"{leftover.ref}\n" for leftover in left)
+        return "".join(f"{leftover.ref.one_word}\n" for leftover in left)
     report = document.document(record)
     if show.output is Output.jsonl:
         return stream.line(stream.report(report))

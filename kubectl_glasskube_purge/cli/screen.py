@@ -65,7 +65,7 @@ class TerminalScreen:
             self._line(stream.plan(plan))
         elif self.output is Output.name and self.dry_run:
             for ref in plan.deletes:
-                sys.stdout.write(f"{ref}\n")
+                sys.stdout.write(f"{ref.one_word}\n")
 
     def ask(self, question: str) -> bool | None:
         """Asks on the terminal; None where there is none."""
@@ -107,7 +107,7 @@ class TerminalScreen:
             and event.direct
             and (event.verb, event.outcome) == ("delete", "deleted")
         ):
-            sys.stdout.write(f"{event.ref}\n")
+            sys.stdout.write(f"{event.ref.one_word}\n")
             sys.stdout.flush()
 
     def _line(self, document: stream.Document) -> None:

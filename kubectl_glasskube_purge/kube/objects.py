@@ -9,8 +9,9 @@ its served versions) is the client's knowledge, not theirs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +44,17 @@ class Ref:
     def display(self) -> str:
         """What people read, and may put behind `kubectl get`: `deployment.apps/source-controller -n flux-system`."""
         return f"{self} -n {self.namespace}" if self.namespace else str(self)
+
+    @property
+    def one_word(self) -> str:
+        """What `-o name` prints: `deployment.apps/flux-system/source-controller`, `namespace/flux-system`.
+
+        kubectl refuses two slashes (cli-runtime, `splitResourceTypeName`) instead of looking in another namespace.
+        RBAC names may have blanks and quotes in them but no `%`: escaped by it, a name is no other object's.
+        """
+        name = quote(self.name, safe=":", errors="backslashreplace")
+        name = "%2D" + name[1:] if name.startswith("-") else name
+        return str(replace(self, name=f"{self.namespace}/{name}" if self.namespace else name))
 
     def __str__(self) -> str:
         """What `kubectl -o name` prints: `deployment.apps/glasskube-controller-manager`."""
