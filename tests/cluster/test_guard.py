@@ -214,7 +214,7 @@ def test_what_others_need_stays_as_it_is_however_it_came_there(cluster: ControlP
             assert after.get(name) == before[name], name
     release = next(name for name in before if name.startswith("HelmRelease") and " shop/" in name)
     detached = {
-        "Namespace dashboard": "holds what no package owns: configmap/mine -n dashboard",
+        "Namespace dashboard": "holds what no package owns (--include-foreign=dashboard): configmap/mine -n dashboard",
         "Namespace glasskube-system": "holds what isn't Glasskube's: configmap/mine",
         "CustomResourceDefinition.apiextensions.k8s.io certificates.certs.example.com": "has instances",
         f"ClusterRole.{RBAC} dashboard": "granted by bindings of others: clusterrolebinding",
