@@ -229,14 +229,14 @@ def _package(cluster: Cluster, number: int, namespaced: bool, parts: frozenset[s
         "packageInfo": {"name": name, "version": "v1", "repositoryName": "glasskube"},
         "suspend": "suspended" in parts,
     }
-    status = {"conditions": [{"type": "Ready", "status": "True"}]}
+    home = "shop" if namespaced else f"{name}-home"
+    release = {"group": facts.HELM_GROUP, "kind": "HelmRelease", "namespace": home, "name": f"{name}-{name}"}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "ownedResources": [release]}
     kind = facts.PACKAGE if namespaced else facts.CLUSTER_PACKAGE
     held = [] if "free" in parts else [facts.PACKAGE_FINALIZER]  # the operator may not have come to it
     if namespaced:
-        home = "shop"
         package = cluster.add(*kind.group_kind, name, home, finalizers=held, body={"spec": spec, "status": status})
     else:
-        home = f"{name}-home"
         package = cluster.add(*kind.group_kind, name, finalizers=held, body={"spec": spec, "status": status})
         cluster.add("", "Namespace", home, owners=[package])
         cluster.homes.add(home)

@@ -43,8 +43,10 @@ def package(name: str, namespace: str = "") -> list[Found]:
     """A package that is a Helm chart, with a workload and a volume."""
     kind = facts.PACKAGE if namespace else facts.CLUSTER_PACKAGE
     spec = {"packageInfo": {"name": name, "version": "v1.0.0", "repositoryName": ""}}
-    root = found(*kind.group_kind, name, namespace, finalizers=(facts.PACKAGE_FINALIZER,), body={"spec": spec})
     home = namespace or name
+    named = {"group": facts.HELM_GROUP, "kind": "HelmRelease", "namespace": home, "name": f"{name}-{name}"}
+    body = {"spec": spec, "status": {"ownedResources": [named]}}
+    root = found(*kind.group_kind, name, namespace, finalizers=(facts.PACKAGE_FINALIZER,), body=body)
     release = found(*facts.HELM_RELEASE.group_kind, f"{name}-{name}", home, owner=root, body={"spec": {}})
     marks = {
         facts.HELM_RELEASE_NAME_ANNOTATION: f"{name}-{name}",

@@ -3,9 +3,10 @@
 The garbage collector deletes an object when its last existing owner is gone, a
 namespace takes all that is in it, a CRD all its instances, and helm-controller
 uninstalls what a HelmRelease's chart installed. Everything here follows those
-four rules and nothing else: names, labels and what a status claims don't count,
-except that Helm marks a chart's objects by annotation only. Those are shown and
-looked for afterwards, never deleted because of it.
+four rules and nothing else. Names, labels and field managers prove nothing, because
+every client chooses them; Helm marks a chart's objects by annotation only. A chart's
+objects outside of the HelmRelease's namespace are deleted with a HelmRelease only if
+its package's status names it.
 """
 
 from __future__ import annotations
@@ -82,10 +83,43 @@ def _dependents(found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
             yield dependent, "definition"
     if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
         for dependent in by_helm_release.get(helm_release_made_by(found), ()):
-            if dependent.ref not in survey.helm_keeps:
+            if dependent.ref not in survey.helm_keeps and _uninstalls(found, dependent, survey):
                 yield dependent, "helm"
-        if (chart := survey.get(chart_of(found))) is not None:
+        if (chart := survey.get(chart_of(found))) is not None and is_of_flux(chart):
             yield chart, "chart"
+
+
+def is_confirmed(helm_release: Found, survey: Survey) -> bool:
+    """Whether a package that owns a HelmRelease names it in `status.ownedResources`.
+
+    The operator has listed HelmReleases there since v0.0.4 (internal/controller/common.go). An ownerReference alone
+    proves nothing: every user who can write a HelmRelease can set it.
+    """
+    return any((owner.uid, helm_release.ref) in _named(survey) for owner in helm_release.owners)
+
+
+@lru_cache(maxsize=2)
+def _named(survey: Survey) -> frozenset[tuple[str, Ref]]:
+    """What packages name in `status.ownedResources`, each with the package's UID."""
+    return frozenset(
+        (package.found.uid, Ref(*(str(owned.get(part) or "") for part in ("group", "kind", "namespace", "name"))))
+        for package in survey.packages
+        for owned in package.found.get("status", "ownedResources") or ()
+    )
+
+
+def _uninstalls(helm_release: Found, dependent: Found, survey: Survey) -> bool:
+    """Whether an object of the Helm release that a HelmRelease names is deleted with the HelmRelease.
+
+    Without confirmation only a Helm release in its own namespace counts, and of that only what is in this namespace,
+    unless no package claims the HelmRelease or the package that could confirm it is gone.
+    """
+    if is_confirmed(helm_release, survey):
+        return True
+    home = helm_release.ref.namespace
+    if helm_release_made_by(helm_release)[0] != home:
+        return False
+    return dependent.ref.namespace == home or not helm_release.owned_by(survey.package_uids)
 
 
 @lru_cache(maxsize=2)
@@ -115,7 +149,14 @@ def is_suspended(helm_release: Found) -> bool:
 
 
 def helm_release_made_by(helm_release: Found) -> tuple[str, str]:
-    """Namespace and name of the Helm release that a HelmRelease makes (helm-controller's defaults)."""
+    """Namespace and name of the Helm release that a HelmRelease makes.
+
+    helm-controller's record of it counts (`status.history`, a list since helm-controller v0.37): a later change of
+    the spec leaves it as it is. Without a record the spec counts, with helm-controller's defaults.
+    """
+    history = helm_release.get("status", "history")
+    if isinstance(history, list) and history:
+        return str(history[0].get("namespace") or ""), str(history[0].get("name") or "")
     target = str(helm_release.get("spec", "targetNamespace") or "")
     name = str(helm_release.get("spec", "releaseName") or "")
     if not name:
@@ -130,7 +171,9 @@ def chart_of(helm_release: Found) -> Ref:
     return Ref(*facts.HELM_CHART.group_kind, str(source), name)
 
 
-_FLUX_MANAGERS = frozenset(facts.FLUX_DEPLOYMENTS)
+def is_of_flux(chart: Found) -> bool:
+    """Whether nobody but Flux's controllers wrote a HelmChart: a user's own has another field manager."""
+    return set(chart.managers) <= set(facts.FLUX_DEPLOYMENTS)
 
 
 @lru_cache(maxsize=2)
@@ -147,8 +190,8 @@ def stray_charts(survey: Survey) -> tuple[Found, ...]:
         source = chart.get("spec", "sourceRef") or {}
         ref = Ref(facts.SOURCE_GROUP, str(source.get("kind")), chart.ref.namespace, str(source.get("name")))
         repository = survey.get(ref)
-        made = _FLUX_MANAGERS.issuperset(chart.managers)
-        if made and chart.ref not in wanted and repository is not None and repository.owned_by(survey.package_uids):
+        of_package = repository is not None and repository.owned_by(survey.package_uids)
+        if of_package and chart.ref not in wanted and is_of_flux(chart):
             strays.append(chart)
     return tuple(strays)
 

@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.purge.model.plan import Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .foreign import strangers, unseen_in_namespaces
-from .ownership import consequences, helm_release_made_by, helm_release_of, orphans, own_consequences
+from .ownership import consequences, helm_release_made_by, helm_release_of, is_confirmed, orphans, own_consequences
 from .usage import bindings_of, source_of
 
 
@@ -109,11 +109,26 @@ def _source(found: Found, use: _Use) -> Protection | None:
     return _for(drawing, found, "others draw from it") if drawing else None
 
 
+def _helm_release(found: Found, use: _Use) -> Protection | None:
+    """One that a package owns by its own word only, and outside of the package's namespaces."""
+    survey = use.survey
+    owners = [package for package in survey.package_objects if found.owned_by({package.uid})]
+    if not owners or is_confirmed(found, survey):
+        return None
+    namespace = survey.get(Ref(*NAMESPACE, "", found.ref.namespace))
+    at_home = any(owner.ref.namespace == found.ref.namespace for owner in owners)
+    if at_home or (namespace is not None and namespace.owned_by({owner.uid for owner in owners})):
+        return None
+    names = displayed(owner.ref for owner in owners)
+    return Protection(found, f"its ownerReference claims {names}, whose status.ownedResources doesn't name it")
+
+
 _BY_KIND: Mapping[tuple[str, str], Callable[[Found, _Use], Protection | None]] = {
     NAMESPACE: _namespace,
     DEFINITION: _definition,
     CLUSTER_ROLE: _cluster_role,
     **dict.fromkeys((kind.group_kind for kind in facts.SOURCE_KINDS), _source),
+    facts.HELM_RELEASE.group_kind: _helm_release,
 }
 
 
