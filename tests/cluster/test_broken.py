@@ -9,9 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import gzip
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 
 from tests.cluster.api import JSON, ApiError, Object
@@ -22,7 +20,6 @@ from tests.cluster.install import WantedPackage
 from tests.cluster.pki import Authority
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_crash import FIVE_PACKAGES, OUTLIVES, PURGE, end_of
-from tests.cluster.test_guard import helm_release
 
 from . import install
 
@@ -294,42 +291,6 @@ def test_an_unavailable_api_that_would_hold_the_namespaces_is_refused_beforehand
 
     cluster.kubectl("delete", "apiservice", "v1.broken.example.com")
     clean(cluster, before)
-
-
-def test_hostile_release_secrets_make_a_dry_run_hardly_longer(cluster: ControlPlane) -> None:
-    """A tenant who may write Secrets: nested merge keys, a list of 2 MB, as many objects as the limits allow."""
-    install.installed(cluster, packages=FIVE_PACKAGES[:1])
-    dry_run = ("--offline", "--dry-run", "--ignore-busy", "-o", "json")
-    begin = time.monotonic()
-    assert not warnings(purge(cluster, *dry_run), "release-undecoded")
-    ordinary = time.monotonic() - begin
-    levels = [f"a{n}: &a{n} {{<<: [*a{n - 1}, *a{n - 1}]}}" for n in range(1, 24)]
-    manifests = {
-        "merge": "\n".join(["a0: &a0 {k: v}", *levels]),
-        "list": "a: [" + "a," * 1_000_000 + "a]",
-        "objects": "apiVersion: v1\nkind: Secret\nmetadata: {name: a}\n---\n" * 9_900,
-    }
-    for name, manifest in manifests.items():
-        packed = base64.b64encode(gzip.compress(json.dumps({"manifest": manifest}).encode()))
-        secret = named("v1", "Secret", f"sh.helm.release.v1.{name}.v1", "default")
-        secret["metadata"]["labels"] = {"owner": "helm", "name": name, "version": "1"}
-        cluster.api.create({**secret, "data": {"release": base64.b64encode(packed).decode()}})
-        marked = named("v1", "ConfigMap", name, "default")
-        marked["metadata"]["annotations"] = {
-            "meta.helm.sh/release-name": name,
-            "meta.helm.sh/release-namespace": "default",
-            "helm.sh/resource-policy": "keep",
-        }
-        cluster.api.create(marked)
-        cluster.api.create(helm_release(name, "default"))
-
-    begin = time.monotonic()
-    result = purge(cluster, *dry_run)
-
-    assert time.monotonic() - begin < ordinary + 5
-    assert result.returncode == 0, str(result)
-    said = warnings(result, "release-undecoded")
-    assert all(any(f"default/{name} " in one for one in said) for name in ("merge", "list"))
 
 
 def test_whatever_somebody_holds_is_named_and_goes_by_consent(cluster: ControlPlane) -> None:

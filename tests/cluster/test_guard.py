@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -54,48 +51,6 @@ def test_what_users_put_into_a_packages_namespace_stays_with_the_namespace_and_f
     assert not [name for name in after if "packages.glasskube.dev" in name]
     kept = {(one["kind"], one["name"]) for one in document["kept"]}
     assert ("Namespace", "dashboard") in kept
-
-
-def test_a_forged_helmrelease_costs_others_nothing(cluster: ControlPlane) -> None:
-    """It has an owner, a field manager and a label of Glasskube's, and names a Helm release of others."""
-    install.install(cluster)
-    install.install_packages(cluster, install.TEN_PACKAGES[:1])
-    marks = {"meta.helm.sh/release-name": "cilium", "meta.helm.sh/release-namespace": "kube-system"}
-    metadata = {"name": "cilium", "annotations": marks}
-    role = {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": metadata, "rules": []}
-    config = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {**metadata, "namespace": "kube-system"}}
-    stored = gzip.compress(
-        json.dumps({"manifest": "".join(f"---\n{json.dumps(o)}\n" for o in (role, config))}).encode()
-    )
-    labels = {"owner": "helm", "name": "cilium", "version": "1"}
-    secret = {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "type": "helm.sh/release.v1",
-        "metadata": {"name": "sh.helm.release.v1.cilium.v1", "namespace": "kube-system", "labels": labels},
-        "data": {"release": base64.b64encode(base64.b64encode(stored)).decode()},
-    }
-    for victim in (role, config, secret):
-        cluster.api.create(victim)
-    cluster.kubectl("create", "namespace", "tenant")
-    package = cluster.api.get("packages.glasskube.dev/v1alpha1", "ClusterPackage", "dashboard")
-    owner = {part: package[part] for part in ("apiVersion", "kind")}
-    owner |= {part: package["metadata"][part] for part in ("name", "uid")}
-    forged = helm_release("forged", "tenant")
-    forged["metadata"] |= {"ownerReferences": [owner], "labels": {"app.kubernetes.io/managed-by": "glasskube"}}
-    forged["spec"] |= {"suspend": False, "targetNamespace": "kube-system", "releaseName": "cilium"}
-    manager = "--field-manager=package-operator"
-    cluster.kubectl("create", manager, "-f", "-", input=json.dumps(forged))
-    names = ["ClusterRole.rbac.authorization.k8s.io cilium", "ConfigMap kube-system/cilium", "Namespace tenant"]
-    names.append("Secret kube-system/sh.helm.release.v1.cilium.v1")
-    before = dump(cluster)
-
-    result = purge(cluster, *PURGE)
-
-    after = dump(cluster)
-    assert {name: after.get(name) for name in names} == {name: before[name] for name in names}
-    assert result.returncode == 0, result
-    assert ("HelmRelease", "forged") in {(one["kind"], one["name"]) for one in report(result)["kept"]}
 
 
 def test_what_users_put_into_a_namespace_that_a_package_owns_indirectly_is_kept(cluster: ControlPlane) -> None:

@@ -15,6 +15,7 @@ from kubectl_glasskube_purge.purge.model.kinds import (
     BINDINGS,
     CLAIM,
     ENDPOINTS,
+    POD,
     PROJECT,
     SECRET,
 )
@@ -22,6 +23,7 @@ from kubectl_glasskube_purge.purge.model.plan import Consequence
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .ownership import orphans, own_consequences
+from .programs import programs_of, wrote_alone
 
 INCIDENTAL = frozenset(
     {
@@ -130,11 +132,13 @@ def unseen_in_namespaces(survey: Survey) -> str:
 def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Found, ...]:
     """What is in a package's namespace and neither the packages' `own` nor a by-product of it.
 
-    A volume claim made from a StatefulSet's template counts as the StatefulSet's; any other outlives who made it. What
-    only Kubernetes itself wrote is a by-product, unless somebody who stays owns it. All else may be somebody's.
+    A volume claim made from a StatefulSet's template counts as the StatefulSet's; any other
+    outlives who made it. What only Kubernetes itself, or programs of the packages' own Pods
+    there, wrote is a by-product, unless somebody who stays owns it. All else may be somebody's.
     """
     inside = survey.in_namespace(namespace)
     unexplained = [f for f in inside if f.ref not in own]
+    programs = CONTROL_PLANE | programs_of(f for f in inside if f.ref.group_kind == POD and f.ref in own)
     sets = [f.ref.name for f in inside if f.ref.kind == "StatefulSet" and f.ref in own]
     return tuple(
         found
@@ -143,7 +147,7 @@ def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Fou
         and not (
             any(made_from_template(found.ref.name, name) for name in sets)
             if found.ref.group_kind == CLAIM
-            else found.managers and CONTROL_PLANE.issuperset(found.managers) and not found.owned_by(survey.existing)
+            else wrote_alone(programs, found) and not found.owned_by(survey.existing)
         )
     )
 

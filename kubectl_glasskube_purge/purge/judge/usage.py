@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -30,6 +29,7 @@ from kubectl_glasskube_purge.purge.model.plan import Use
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
 from .brought import brought
+from .programs import programs_of, wrote_alone
 
 
 @dataclass(frozen=True)
@@ -56,15 +56,15 @@ def uses(package: Package, others: Others) -> tuple[Use, ...]:
 Uses = Iterator[tuple[str, list[Ref]]]
 
 
-def instances(package: Package, own: Iterable[Found], others: Others) -> Uses:
+def instances(package: Package, own: Collection[Found], others: Others) -> Uses:
     """Instances of its kinds that others made."""
-    programs = _programs(others.survey, package)
+    programs = programs_of(found for found in own if found.ref.group_kind == POD)
     for definition in own:
         kind = others.survey.defines.get(definition.ref.name) if definition.ref.group_kind == DEFINITION else None
         if any(one.what == definition.ref.name for one in others.survey.unreadable):
             yield f"instances of {definition.ref.name}, which can't be read", [definition.ref]
         elif kind is not None:
-            theirs = [one.ref for one in others.of_kind(kind) if not _is_made_by(one, programs)]
+            theirs = [one.ref for one in others.of_kind(kind) if not wrote_alone(programs, one)]
             yield f"instances of {definition.ref.name}", theirs
 
 
@@ -173,27 +173,3 @@ def _is_bound(found: Found, others: Others) -> bool:
     """Whether a volume belongs to a claim of a package that goes."""
     claim = found.get("spec", "claimRef") or {}
     return Ref(*CLAIM, str(claim.get("namespace")), str(claim.get("name"))) in others.own
-
-
-# -- what a package's own programs made
-
-_COMMON = frozenset({"", "app", "controller", "main", "manager", "operator", "server", "sh", "bash", "kubectl", "helm"})
-"""Names of programs that tell nothing: many operators are called so."""
-
-
-@lru_cache(maxsize=64)
-def _programs(survey: Survey, package: Package) -> frozenset[str]:
-    """The programs that the package's own Pods run, by their images and commands."""
-    pods = [found for found in brought(survey)[package.ref].values() if found.ref.group_kind == POD]
-    named: set[str] = set()
-    for pod in pods:
-        for container in (*(pod.get("spec", "containers") or ()), *(pod.get("spec", "initContainers") or ())):
-            image = str(container.get("image") or "").partition("@")[0].rpartition("/")[2].partition(":")[0]
-            words = [*(container.get("command") or ()), *(container.get("args") or ())][:2]
-            named |= {image, *(str(word).rpartition("/")[2] for word in words if not str(word).startswith("-"))}
-    return frozenset(named - _COMMON)
-
-
-def _is_made_by(found: Found, programs: Collection[str]) -> bool:
-    """Whether nobody but a package's own programs wrote an object: the API server notes the program by default."""
-    return bool(found.managers) and set(found.managers) <= set(programs)

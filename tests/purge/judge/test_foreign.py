@@ -91,3 +91,14 @@ def test_only_kubernetes_own_namespaces_stay_for_their_name(name: str, stays: bo
     cluster = installed("plain", packages=1)
     home = cluster.add("", "Namespace", name, owners=cluster.packages)
     assert (home.ref not in plan(cluster.survey(), Options(ignore_busy=True)).going) == stays
+
+
+def test_what_a_packages_own_programs_made_at_run_time_keeps_no_namespace() -> None:
+    """A webhook's certificate, an initial password: no manifest has them, and nobody else wrote them."""
+    cluster = installed("plain", packages=1)
+    containers = [{"name": "x", "image": "example.com/certs-webhook:v1@sha256:0"}]
+    cluster.add("", "Pod", "x", "pkg0-home", owners=cluster.packages, body={"spec": {"containers": containers}})
+    cluster.theirs("", "Secret", "webhook-ca", "pkg0-home", managers=["certs-webhook"])
+    cluster.theirs("", "Secret", "edited", "pkg0-home", managers=["certs-webhook", "kubectl-edit"])
+    cluster.theirs("", "Secret", "of-another", "pkg0-home", managers=["certs-controller"])
+    assert strange(cluster) == {"edited", "of-another"}

@@ -195,16 +195,22 @@ def in_use(packages: int = 2, **more: Any) -> Cluster:
     return cluster
 
 
-@pytest.mark.parametrize("options", [{"keep": ("pkg0",)}, {"keep_in_use": "auto"}, {"keep_in_use": "helm"}])
-@pytest.mark.parametrize("hand_over", ["", "flux"])
-def test_a_package_that_is_kept_is_handed_over_and_the_others_go(options: dict[str, Any], hand_over: str) -> None:
-    if hand_over and "helm" in options.values():
-        pytest.skip("a contradiction, refused before")
+@pytest.mark.parametrize(
+    ("options", "whom"),
+    [
+        ({"keep": ("pkg0",)}, "helm"),  # without a choice Flux goes
+        ({"keep": ("pkg0",), "hand_over": "flux"}, "flux"),
+        ({"keep_in_use": "auto"}, "helm"),
+        ({"keep_in_use": "flux"}, "flux"),
+        ({"keep_in_use": "auto", "hand_over": "flux"}, "flux"),
+    ],
+)
+def test_a_package_that_is_kept_is_handed_over_and_the_others_go(options: dict[str, Any], whom: str) -> None:
     cluster = in_use()
-    kept = decided(cluster, **options, hand_over=hand_over)
+    kept = decided(cluster, **options)
     assert not kept.refusals
     assert [one.decision for one in kept.packages] == ["keep", "delete"]
-    assert kept.keep_packages == (hand_over or "helm"), "without a choice Flux goes, so that Helm gets it"
+    assert kept.keep_packages == whom
     names = {ref.name for ref in kept.going}
     assert {"pkg0", "pkg1", "pkg1-home", "pkg1-web"} <= names
     assert not {"pkg0-home", "pkg0-web", DEFINED, "mine"} & names
