@@ -32,11 +32,23 @@ async def read_charts(run: Run, stage: Stage) -> None:
     stored = [(release, secret) for release, secret in zip(releases, secrets, strict=True) if secret is not None]
     decoded = await helm_release.decode_all([(secret, helm_release_made_by(release)[0]) for release, secret in stored])
     for (release, secret), content in zip(stored, decoded, strict=True):
-        if content.problem:
-            run.emit(Problem("release-undecoded", f"{secret.ref.display} {content.problem}: it proves nothing"))
+        problem = content.problem or mismatch(release, content)
+        if problem:
+            run.emit(Problem("release-undecoded", f"{secret.ref.display} {problem}: it proves nothing"))
+            continue
         for consequence in outside:
             if consequence.because == release.ref and consequence.found.ref in content.installed:
                 run.tracked[consequence.found.uid].chart_of = release.uid
+
+
+def mismatch(release: Found, content: helm_release.Release) -> str:
+    """Why a stored release isn't the one that helm-controller noted of a HelmRelease, in words; `""` if it is.
+
+    Without a note, as of controllers before v0.37, the objects' origin labels decide.
+    """
+    history = release.get("status", "history")
+    noted = str(history[0].get("digest") or "") if isinstance(history, list) and history else ""
+    return "isn't what helm-controller noted of it" if noted and noted != content.digest else ""
 
 
 async def _secret(run: Run, release: Found) -> Found | None:

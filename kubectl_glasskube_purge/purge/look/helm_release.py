@@ -12,12 +12,13 @@ import asyncio
 import base64
 import binascii
 import contextlib
+import hashlib
 import json
 import re
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,6 +61,8 @@ class Release:
     """What an uninstall removes."""
     kept: frozenset[Ref] = frozenset()
     """What an uninstall leaves, by Helm's resource policy."""
+    digest: str = ""
+    """What helm-controller notes of it in `status.history`."""
     problem: str = ""
     """Why it isn't read, or not completely: a predicate, printable. What isn't read proves nothing."""
 
@@ -105,7 +108,8 @@ def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambd
     kept: set[Ref] = set()
     problem = ""
     try:
-        for text in _documents(_manifest(_stored(secret))):
+        content = _content(_stored(secret))
+        for text in _documents(str(content.get("manifest") or "")):
             if expired():
                 raise _NotDecoded(_TOO_LONG)
             if not text.strip():
@@ -123,14 +127,39 @@ def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambd
                 (kept if policy == "keep" else installed).update(_refs(head, namespace))
     except _NotDecoded as error:
         return Release(problem=str(error))
-    return Release(frozenset(installed - kept), frozenset(kept), problem)
+    return Release(frozenset(installed - kept), frozenset(kept), digest(content), problem)
+
+
+def digest(release: Mapping[str, Any]) -> str:
+    """The digest of a stored release, as helm-controller computes it from v0.37 on (internal/release: Observation).
+
+    SHA-256 of Go's JSON of these fields, in this order, with a line break behind it. Hooks that only tests run don't
+    count, and what is empty is null.
+    """
+    hooks = [hook for hook in release.get("hooks") or () if "test" not in (hook.get("events") or ())]
+    observed = {
+        "name": release.get("name", ""),
+        "version": release.get("version", 0),
+        "info": release.get("info") or {},
+        "chartMetadata": (release.get("chart") or {}).get("metadata") or {},
+        "config": release.get("config") or None,
+        "manifest": release.get("manifest", ""),
+        "hooks": hooks or None,
+        "namespace": release.get("namespace", ""),
+    }
+    text = json.dumps(observed, separators=(",", ":"), ensure_ascii=False)
+    escaped = _ESCAPED_BY_GO.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return "sha256:" + hashlib.sha256((escaped + "\n").encode()).hexdigest()
+
+
+_ESCAPED_BY_GO = re.compile("[<>&\u2028\u2029]")
 
 
 def _stored(secret: Found) -> str:
     return str(secret.get("data", "release") or "")
 
 
-def _manifest(stored: str) -> str:
+def _content(stored: str) -> dict[str, Any]:
     """Raises `_NotDecoded` if it isn't a release, or exceeds a limit."""
     if len(stored) > PACKED:
         raise _NotDecoded(f"has more than {PACKED:,} bytes")
@@ -139,7 +168,9 @@ def _manifest(stored: str) -> str:
         unpacked = _unpacked(packed) if packed.startswith(b"\x1f\x8b") else packed
         if sum(map(unpacked.count, (b"{", b"[", b","))) > STRUCTURES:
             raise _NotDecoded(f"has more than {STRUCTURES:,} JSON values")
-        return str(json.loads(unpacked).get("manifest") or "")
+        content: dict[str, Any] = json.loads(unpacked)
+        content.get("manifest")
+        return content
     except _NotDecoded:
         raise
     except (binascii.Error, zlib.error, ValueError, AttributeError, RecursionError) as error:

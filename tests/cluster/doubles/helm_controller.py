@@ -187,7 +187,7 @@ class HelmController:
             await self._apply(item)
         if not await self._wait(objects, self._is_ready):
             raise ReconcileError("timed out waiting for the condition")
-        await self._store(name, namespace, definition, objects, release["spec"].get("values"), "deployed")
+        stored_now = await self._store(name, namespace, definition, objects, release["spec"].get("values"), "deployed")
         message = f"Helm install succeeded for release {namespace}/{name}.v1 with chart {versioned}"
         history = {
             "name": name,
@@ -197,7 +197,7 @@ class HelmController:
             "chartName": definition.name,
             "chartVersion": definition.version,
             "configDigest": digest,
-            "digest": _digest([definition.name, objects]),
+            "digest": noted_digest(stored_now),
             "firstDeployed": now(),
             "lastDeployed": now(),
         }
@@ -276,7 +276,7 @@ class HelmController:
 
     async def _store(
         self, name: str, namespace: str, chart: catalog.Chart, objects: list[Object], values: object, status: str
-    ) -> None:
+    ) -> Object:
         """Writes the release as Helm's storage does: JSON, gzip, base64, and base64 once more as Secret data."""
         content = {
             "name": name,
@@ -299,6 +299,7 @@ class HelmController:
                 "data": {"release": release},
             }
         )
+        return content
 
     async def _conclude(
         self, release: Object, ready: str, reason: str, message: str, more: Object, settled: bool = True
@@ -352,6 +353,16 @@ def decoded(secret: Object) -> list[Object]:
 
 def _kept(item: Object) -> bool:
     return (item["metadata"].get("annotations") or {}).get(KEEP) == "keep"
+
+
+def noted_digest(release: Object) -> str:
+    """What helm-controller notes of a stored release: Go's JSON of what it observes of it."""
+    order = ("name", "version", "info", "chartMetadata", "config", "manifest", "hooks", "namespace")
+    seen = {**release, "chartMetadata": release["chart"]["metadata"], "config": release["config"] or None}
+    text = json.dumps({key: seen.get(key) for key in order}, separators=(",", ":"), ensure_ascii=False)
+    for letter in "<>&":
+        text = text.replace(letter, f"\\u{ord(letter):04x}")
+    return "sha256:" + hashlib.sha256((text + "\n").encode()).hexdigest()
 
 
 def _digest(content: object) -> str:

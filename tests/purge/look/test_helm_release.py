@@ -10,6 +10,7 @@ import threading
 import time
 import zlib
 from collections.abc import Callable
+from hashlib import sha256
 
 import pytest
 
@@ -147,3 +148,17 @@ async def test_a_parser_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPa
 
     assert await decode_all([(stored(MANIFEST), "home")]) == [helm_release.Release(problem="takes too long to read")]
     ended.set()
+
+
+def test_the_digest_is_of_gos_json_of_what_helm_controller_observes() -> None:
+    """The expected text is spelled out: order, empty values, what Go escapes, and the line break."""
+    hooks = [{"name": "migrate", "events": ["pre-upgrade"]}, {"name": "try", "events": ["test"]}]
+    info = {"first_deployed": "2026-01-01T00:00:00Z", "deleted": "", "notes": "a < b & c > d \u2028"}
+    chart = {"metadata": {"name": "web", "version": "1.0.0"}, "templates": None, "files": []}
+    stored = {"name": "web", "info": info, "chart": chart, "config": {}, "manifest": "é", "hooks": hooks, "version": 3}
+    expected = (
+        '{"name":"web","version":3,"info":{"first_deployed":"2026-01-01T00:00:00Z","deleted":"",'
+        '"notes":"a \\u003c b \\u0026 c \\u003e d \\u2028"},"chartMetadata":{"name":"web","version":"1.0.0"},'
+        '"config":null,"manifest":"é","hooks":[{"name":"migrate","events":["pre-upgrade"]}],"namespace":"home"}\n'
+    )
+    assert helm_release.digest({**stored, "namespace": "home"}) == f"sha256:{sha256(expected.encode()).hexdigest()}"
