@@ -233,6 +233,7 @@ def test_finalizers_and_namespaces_are_named_several_times_and_by_comma() -> Non
         ("--keep-packages --delete-in-use", "--keep-packages keeps all packages"),
         ("--keep-in-use --delete-in-use", "exclude each other"),
         ("--keep-in-use=flux --hand-over=helm", "in one run not to both"),
+        ("--hand-over=helm", "nothing else is handed over"),
         ("--keep-packages=flux --flux=delete", "nothing can be handed over to flux"),
     ],
 )

@@ -22,6 +22,8 @@ def check_deciding(line: Line) -> None:
     chosen = {wanted.keep_packages, wanted.keep_in_use, wanted.hand_over} - {"", "auto"}
     if len(chosen) > 1:
         raise UsageError("packages are handed over to flux or to helm, in one run not to both")
+    if wanted.hand_over and not (wanted.keep_packages or wanted.keep or wanted.keep_in_use):
+        raise UsageError("--hand-over takes --keep, --keep-in-use or --keep-packages: nothing else is handed over")
     if "flux" in chosen and wanted.flux == "delete":
         raise UsageError("nothing can be handed over to flux with --flux=delete")
 
