@@ -18,6 +18,9 @@ from typing import Any
 
 from kubectl_glasskube_purge.flows.run import ENDING_SIGNALS
 
+BEAT = 0.25
+"""Seconds after which a signal is seen at the latest while the loop waits."""
+
 
 class Signals:
     """Handles signals for one run; a context manager. Ignored signals stay ignored: `nohup` means it."""
@@ -48,6 +51,13 @@ class Signals:
     def watch(self) -> None:
         """From now on a signal cancels the task that calls this."""
         self._loop, self._task = asyncio.get_running_loop(), asyncio.current_task()
+        self._beat()
+
+    def _beat(self) -> None:
+        """Wakes the loop now and then. Python calls a handler between two of its instructions: a signal that comes
+        right before the loop begins to wait would be handled only when the waiting ends."""
+        if self._loop is not None:
+            self._loop.call_later(BEAT, self._beat)
 
     @contextlib.contextmanager
     def blocking(self) -> Iterator[None]:
