@@ -77,6 +77,11 @@ async def remove_owners(
     return await _edit(client, ref, uid, change, whole=True)
 
 
+def setting(uid: str, path: str, value: Any) -> list[dict[str, Any]]:
+    """A JSON patch that sets one field of the very object that was seen, whether it has the field or not."""
+    return [_test("/metadata/uid", uid), {"op": "add", "path": path, "value": value}]
+
+
 async def annotate(client: Client, ref: Ref, *, uid: str, key: str, value: str) -> None:
     """Sets one annotation of the object that was seen, and no other.
 

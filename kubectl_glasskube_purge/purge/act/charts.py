@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.problem import Problem
-from kubectl_glasskube_purge.purge.judge.ownership import consequences, helm_release_made_by
+from kubectl_glasskube_purge.purge.judge.ownership import consequences, helm_release_made_by, noted_release
 from kubectl_glasskube_purge.purge.look import helm_release
 from kubectl_glasskube_purge.purge.look.survey import release_secret
 from kubectl_glasskube_purge.purge.model.plan import Stage
@@ -44,10 +44,9 @@ async def read_charts(run: Run, stage: Stage) -> None:
 def mismatch(release: Found, content: helm_release.Release) -> str:
     """Why a stored release isn't the one that helm-controller noted of a HelmRelease, in words; `""` if it is.
 
-    Without a note, as of controllers before v0.37, the objects' origin labels decide.
+    Controllers before v0.37 note nothing: then there is nothing to compare with.
     """
-    history = release.get("status", "history")
-    noted = str(history[0].get("digest") or "") if isinstance(history, list) and history else ""
+    noted = str(noted_release(release).get("digest") or "")
     return "isn't what helm-controller noted of it" if noted and noted != content.digest else ""
 
 

@@ -5,8 +5,6 @@ A kept HelmRelease's chart is handed over to Helm by deleting a suspended HelmRe
 
 from __future__ import annotations
 
-from typing import Any
-
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors
 from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, ObjectOutcome
@@ -17,14 +15,6 @@ from .run import Run
 
 _MANAGED_BY = (facts.MANAGED_BY_LABEL, facts.MANAGED_BY)
 """The label that is no longer true of a detached object."""
-
-
-def _set(action: Action, operation: str, path: str, value: Any) -> list[dict[str, Any]]:
-    """A JSON patch that sets one field of the very object that was surveyed."""
-    return [
-        {"op": "test", "path": "/metadata/uid", "value": action.found.uid},
-        {"op": operation, "path": path, "value": value},
-    ]
 
 
 async def detach(run: Run, stage: str, action: Action) -> None:
@@ -54,7 +44,7 @@ async def hand_over_to_helm(run: Run, stage: str, action: Action) -> None:
     """
     run.raise_if_stopped()
     try:
-        seen = await run.client.patch(action.ref, _set(action, "add", "/spec/suspend", True))
+        seen = await run.client.patch(action.ref, edits.setting(action.found.uid, "/spec/suspend", True))
         if seen.get("spec", "suspend") is not True:
             raise GuardStopped(
                 "not-suspended",

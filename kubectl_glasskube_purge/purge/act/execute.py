@@ -99,7 +99,7 @@ async def _remember(run: Run) -> None:
     namespace, version = run.survey.namespace, run.survey.version.version
     if namespace is not None and version:
         await _annotate(run, namespace, VERSION_ANNOTATION, version)
-    names = {one.name for one in run.plan.packages if one.package in run.plan.kept_packages}
+    names = {one.name for one in run.plan.packages if one.decision == "keep"}
     if namespace is not None and names:
         await _annotate(run, namespace, KEPT_ANNOTATION, " ".join(sorted(names.union(handed_over(run.survey)))))
     flux = run.plan.deletes.get(Ref(*NAMESPACE, "", facts.FLUX_NAMESPACE))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kubectl_glasskube_purge.kube import watches
+from kubectl_glasskube_purge.kube import edits, watches
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.model.events import ObjectDone, TimedOut
@@ -22,8 +22,7 @@ async def stop(run: Run, stage: str, deployment: Found, reason: str) -> None:
     ref = deployment.ref
     found = await run.client.get(ref, whole=True)
     if found is not None:
-        same = {"op": "test", "path": "/metadata/uid", "value": deployment.uid}
-        await run.client.patch(ref, [same, {"op": "replace", "path": "/spec/replicas", "value": 0}])
+        await run.client.patch(ref, edits.setting(deployment.uid, "/spec/replicas", 0))
         pods = run.client.discovery.find(*POD)
         if pods is not None:
             labels = found.get("spec", "selector", "matchLabels") or {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts
@@ -23,19 +23,21 @@ def brought(survey: Survey) -> Mapping[Ref, Brought]:
     for package in survey.packages:
         own = {ref: one.found for ref, one in own_consequences(survey, [package.found]).items()}
         uids = {package.found.uid, *(found.uid for found in own.values())}
-        charts = [found for found in own.values() if found.ref.group_kind == facts.HELM_RELEASE.group_kind]
-        releases = {helm_release_made_by(found) for found in charts}
+        kind = facts.HELM_RELEASE.group_kind
+        releases = {helm_release_made_by(found) for found in own.values() if found.ref.group_kind == kind}
         own |= {one.ref: one for one in definitions if one.owned_by(uids) or helm_release_of(one) in releases}
-        own |= left_by_helm(survey, charts)
+        own |= left_by_helm(survey, own.values())
         result[package.ref] = own
     return result
 
 
-def left_by_helm(survey: Survey, helm_releases: list[Found]) -> Brought:
-    """What an uninstall of these HelmReleases leaves: by Helm's resource policy, and the CRDs of a chart's `crds/`.
+def left_by_helm(survey: Survey, objects: Iterable[Found]) -> Brought:
+    """What an uninstall of the HelmReleases among these objects leaves.
 
-    helm-controller marks the latter with the origin labels alone: Helm keeps no record of them.
+    That is what Helm's resource policy says, and the CRDs of a chart's `crds/`: helm-controller marks these with the
+    origin labels alone, and Helm keeps no record of them.
     """
+    helm_releases = [found for found in objects if found.ref.group_kind == facts.HELM_RELEASE.group_kind]
     releases = {helm_release_made_by(found) for found in helm_releases}
     origins = {(found.ref.namespace, found.ref.name) for found in helm_releases}
     if not origins:

@@ -61,7 +61,7 @@ class Case:
     def staying(self) -> frozenset[Ref]:
         """What doesn't go because its owner does: packages that are handed over are deleted without their dependents,
         and what they own is kept, handed over, or deleted by itself."""
-        return frozenset(self.protected).union(found.ref for found in self.handed.owned())
+        return frozenset(self.protected).union(found.ref for found in self.handed.owned)
 
     @cached_property
     def at_work(self) -> tuple[Controller, ...]:
@@ -76,8 +76,7 @@ class Case:
         left: dict[Ref, Found] = {}
         for one in self.decisions:
             if one.decision != "keep":
-                own = brought(self.survey)[one.package].values()
-                left |= left_by_helm(self.survey, [f for f in own if f.ref.group_kind == facts.HELM_RELEASE.group_kind])
+                left |= left_by_helm(self.survey, brought(self.survey)[one.package].values())
         return left
 
     @cached_property
@@ -96,7 +95,7 @@ def consider(survey: Survey, options: Options) -> Case:
     packages = [package.found for package in survey.packages if package.ref not in kept]
     protected = {**handed.handed_over(mode)}
     protected |= protections(survey, packages, protected, options.include_foreign)
-    staying = protected.keys() | {found.ref for found in handed.owned()}
+    staying = protected.keys() | {found.ref for found in handed.owned}
     orphaned = [found for found in orphans(survey) if found.ref not in protected]
     following = consequences(survey, [*packages, *orphaned], staying).values()
     going = sorted((*orphaned, *(consequence.found for consequence in following)), key=lambda found: found.ref)

@@ -61,11 +61,11 @@ def _used(survey: Survey, kept: Collection[Ref]) -> Mapping[Ref, tuple[Use, ...]
     going = [package for package in survey.packages if package.ref not in kept]
     own = {package.ref for package in going}.union(*(brought(survey)[package.ref] for package in going))
     others = Others(survey, own, tuple(package for package in survey.packages if package.ref in kept))
-    return {
-        package.ref: found
-        for package in survey.packages
-        if (found := uses(package, replace(others, own=own | brought(survey)[package.ref].keys())))
-    }
+    used = {}
+    for package in survey.packages:
+        brings = brought(survey)[package.ref].keys()
+        used[package.ref] = uses(package, replace(others, own=own | brings) if package.ref in kept else others)
+    return {ref: found for ref, found in used.items() if found}
 
 
 def handed_over(survey: Survey) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -28,9 +29,11 @@ class Kept:
     packages: frozenset[str] = frozenset()
     """Their UIDs."""
 
+    @cached_property
     def owned(self) -> tuple[Found, ...]:
         """What they own directly: all that the garbage collector would take, or its owner's controller."""
-        return tuple(found for _, found in sorted(self.survey.objects.items()) if found.owned_by(self.packages))
+        owned = [found for found in self.survey.objects.values() if found.owned_by(self.packages)]
+        return tuple(sorted(owned, key=lambda found: found.ref))
 
     def handed_over(self, mode: KeepMode) -> Mapping[Ref, Protection]:
         """What stays, with how it is managed from then on.
@@ -43,14 +46,14 @@ class Kept:
         to_helm = {found.ref for found in alone if found.ref.group_kind in facts.FLUX_GROUP_KINDS}
         return {
             found.ref: Protection(found, _managed_by(found, mode))
-            for found in self.owned()
+            for found in self.owned
             if mode and found.ref not in ours and found.ref not in to_helm
         }
 
     def _owned_alone(self) -> tuple[Found, ...]:
         """What only packages own."""
         others = self.survey.existing - self.survey.package_uids
-        return tuple(found for found in self.owned() if not found.owned_by(others))
+        return tuple(found for found in self.owned if not found.owned_by(others))
 
     def helm_releases(self) -> tuple[Found, ...]:
         """The HelmReleases that only packages own."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
@@ -154,9 +155,8 @@ def helm_release_made_by(helm_release: Found) -> tuple[str, str]:
     helm-controller's record of it counts (`status.history`, a list since helm-controller v0.37): a later change of
     the spec leaves it as it is. Without a record the spec counts, with helm-controller's defaults.
     """
-    history = helm_release.get("status", "history")
-    if isinstance(history, list) and history:
-        return str(history[0].get("namespace") or ""), str(history[0].get("name") or "")
+    if noted := noted_release(helm_release):
+        return str(noted.get("namespace") or ""), str(noted.get("name") or "")
     target = str(helm_release.get("spec", "targetNamespace") or "")
     name = str(helm_release.get("spec", "releaseName") or "")
     if not name:
@@ -164,11 +164,39 @@ def helm_release_made_by(helm_release: Found) -> tuple[str, str]:
     return target or helm_release.ref.namespace, name
 
 
+def noted_release(helm_release: Found) -> Mapping[str, Any]:
+    """helm-controller's record of the newest Helm release that a HelmRelease made; empty if there is none."""
+    history = helm_release.get("status", "history")
+    return history[0] if isinstance(history, list) and history else {}
+
+
 def chart_of(helm_release: Found) -> Ref:
     """The HelmChart that helm-controller makes for a HelmRelease, in its source's namespace."""
     source = helm_release.get("spec", "chart", "spec", "sourceRef", "namespace") or helm_release.ref.namespace
     name = f"{helm_release.ref.namespace}-{helm_release.ref.name}"
     return Ref(*facts.HELM_CHART.group_kind, str(source), name)
+
+
+def source_of(found: Found) -> Ref:
+    """The source that a HelmRelease or a HelmChart draws from."""
+    path = ("spec", "sourceRef") if found.ref.kind == facts.HELM_CHART.kind else ("spec", "chart", "spec", "sourceRef")
+    source = found.get(*path) or {}
+    namespace = str(source.get("namespace") or found.ref.namespace)
+    return Ref(facts.SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
+
+
+def drawing_from(survey: Survey, source: Ref, own: Collection[Ref]) -> list[Found]:
+    """The HelmReleases and HelmCharts that draw from a source, without the `own` ones."""
+    return [found for found in _drawing(survey).get(source, ()) if found.ref not in own]
+
+
+@lru_cache(maxsize=2)
+def _drawing(survey: Survey) -> Mapping[Ref, list[Found]]:
+    """Each source with what draws from it."""
+    by_source = defaultdict(list)
+    for found in survey.of_kind(facts.HELM_RELEASE.group_kind, facts.HELM_CHART.group_kind):
+        by_source[source_of(found)].append(found)
+    return by_source
 
 
 def is_of_flux(chart: Found) -> bool:
@@ -187,9 +215,7 @@ def stray_charts(survey: Survey) -> tuple[Found, ...]:
     wanted = {chart_of(found) for found in survey.of_kind(facts.HELM_RELEASE.group_kind)}
     strays = []
     for chart in survey.of_kind(facts.HELM_CHART.group_kind):
-        source = chart.get("spec", "sourceRef") or {}
-        ref = Ref(facts.SOURCE_GROUP, str(source.get("kind")), chart.ref.namespace, str(source.get("name")))
-        repository = survey.get(ref)
+        repository = survey.get(source_of(chart))
         of_package = repository is not None and repository.owned_by(survey.package_uids)
         if of_package and chart.ref not in wanted and is_of_flux(chart):
             strays.append(chart)

@@ -13,8 +13,17 @@ from kubectl_glasskube_purge.purge.model.plan import Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .foreign import strangers, unseen_in_namespaces
-from .ownership import consequences, helm_release_made_by, helm_release_of, is_confirmed, orphans, own_consequences
-from .usage import bindings_of, source_of
+from .ownership import (
+    consequences,
+    drawing_from,
+    helm_release_made_by,
+    helm_release_of,
+    is_confirmed,
+    orphans,
+    own_consequences,
+    source_of,
+)
+from .usage import bindings_of
 
 
 def protections(
@@ -101,11 +110,7 @@ def _cluster_role(found: Found, use: _Use) -> Protection | None:
 
 
 def _source(found: Found, use: _Use) -> Protection | None:
-    drawing = [
-        one
-        for one in use.survey.of_kind(facts.HELM_RELEASE.group_kind, facts.HELM_CHART.group_kind)
-        if source_of(one) == found.ref and one.ref not in use.own
-    ]
+    drawing = drawing_from(use.survey, found.ref, use.own)
     return _for(drawing, found, "others draw from it") if drawing else None
 
 

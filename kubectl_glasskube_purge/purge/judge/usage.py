@@ -29,6 +29,7 @@ from kubectl_glasskube_purge.purge.model.plan import Use
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
 from .brought import brought
+from .ownership import drawing_from
 from .programs import programs_of, wrote_alone
 
 
@@ -85,16 +86,9 @@ def apis(package: Package, own: Iterable[Found], others: Others) -> Uses:
 
 def sources(package: Package, own: Iterable[Found], others: Others) -> Uses:
     """HelmReleases and HelmCharts that draw from a source of its."""
-    drawn = {found.ref for found in own if found.ref.group == facts.SOURCE_GROUP}
-    for ref in sorted(drawn):
-        yield (
-            f"{ref.display}",
-            [
-                one.ref
-                for one in others.of_kind(facts.HELM_RELEASE.group_kind, facts.HELM_CHART.group_kind)
-                if source_of(one) == ref
-            ],
-        )
+    for found in sorted(own, key=lambda found: found.ref):
+        if found.ref.group == facts.SOURCE_GROUP:
+            yield found.ref.display, [one.ref for one in drawing_from(others.survey, found.ref, others.own)]
 
 
 def roles(package: Package, own: Iterable[Found], others: Others) -> Uses:
@@ -128,14 +122,6 @@ def bindings_of(survey: Survey, role: Ref, own: Collection[Ref]) -> tuple[Found,
         and binding.get("roleRef", "name") == role.name
         and binding.ref not in own
     )
-
-
-def source_of(found: Found) -> Ref:
-    """The source that a HelmRelease or a HelmChart draws from."""
-    path = ("spec", "sourceRef") if found.ref.kind == facts.HELM_CHART.kind else ("spec", "chart", "spec", "sourceRef")
-    source = found.get(*path) or {}
-    namespace = str(source.get("namespace") or found.ref.namespace)
-    return Ref(facts.SOURCE_GROUP, str(source.get("kind") or ""), namespace, str(source.get("name") or ""))
 
 
 def missed(going: Collection[Ref]) -> Iterator[str]:
