@@ -39,10 +39,10 @@ def _say_how_to_be_called() -> None:
     """Says once, after an install by krew, how to get the name that the documentation uses."""
     from platformdirs import user_state_path
 
-    from kubectl_glasskube_purge.cli import alias
+    from kubectl_glasskube_purge.cli import alias, streams
 
     if alias.due(sys.argv[0], user_state_path("kubectl-glasskube-purge", appauthor=False)):
-        print(alias.HINT, file=sys.stderr)
+        streams.err(alias.HINT)
 
 
 if __name__ == "__main__":

@@ -39,6 +39,23 @@ def test_a_module_and_its_functions_fit_in_the_head(path: Path) -> None:
         assert len(parameters(function)) <= MOST_PARAMETERS, function.name
 
 
+SINKS = {"cli/streams.py", "report/layout.py", "report/live.py", "__main__.py", "cli/completion/protocol.py"}
+"""What makes text fit for a terminal; and the two that answer without it, with text of their own."""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_the_sinks_write_on_a_screen(path: Path) -> None:
+    if str(path.relative_to(PACKAGE)) in SINKS:
+        return
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            assert called != "print", node.lineno
+            assert not re.fullmatch(r"(sys\.std(out|err)|os|traceback)\.(print|write)\w*", called), node.lineno
+            assert not called.startswith("Text."), node.lineno
+            assert called != "Text" or not node.args, node.lineno
+
+
 def test_the_architecture_page_draws_the_rooms_as_they_are() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     named = set(re.findall(r"`([a-z_./]+)`", page))

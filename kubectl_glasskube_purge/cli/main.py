@@ -7,13 +7,13 @@ What nobody foresaw ends here, in two lines and not in a traceback.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.kube.problem import ProblemError
 
+from . import streams
 from .arguments import Line, UsageError, read
 from .commands import COMMANDS
 from .options import DEBUG, HELP, VERSION
@@ -25,10 +25,10 @@ def run(words: Sequence[str]) -> int:
     try:
         line = read(words, COMMANDS)
         if line[HELP]:
-            sys.stdout.write(usage(line.command, COMMANDS))
+            streams.document(usage(line.command, COMMANDS))
             return 0
         if line[VERSION]:
-            sys.stdout.write(f"kubectl-glasskube-purge {__version__}\n")
+            streams.out(f"kubectl-glasskube-purge {__version__}")
             return 0
         return _run(line)
     except UsageError as error:

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-
 from kubectl_glasskube_purge.kube.problem import Problem
-from kubectl_glasskube_purge.kube.wording import printable
 from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, ended
+
+from . import streams
 
 
 def say(problem: Problem) -> None:
     """Says what is the matter, and what to do next."""
-    sys.stderr.write(f"error: {printable(problem.message)}\n" + (f"{problem.hint}\n" if problem.hint else ""))
-    sys.stderr.flush()
+    streams.err(f"error: {problem.message}", *filter(None, (problem.hint, *problem.copied)))
 
 
 def fail(error: BaseException) -> int:

@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import changes, document, guide, human, live, page, stream
 from kubectl_glasskube_purge.report.layout import console
 
+from . import streams
 from .options import Output
 from .problems import say
 from .screen import TerminalScreen
@@ -106,7 +107,7 @@ def _interrupted(record: Record, number: int) -> None:
 
 def _debug(show: Show, error: BaseException) -> None:
     if show.debug:
-        traceback.print_exception(error, file=sys.stderr)
+        streams.err(*"".join(traceback.format_exception(error)).rstrip("\n").split("\n"))
 
 
 # -- the log
@@ -128,7 +129,7 @@ class _OnStderr(logging.Handler):
     """Writes to whatever stderr is at that moment: a live display may have put itself in front of it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
+        streams.err(*self.format(record).split("\n"))
 
 
 class _Klog(logging.Formatter):
@@ -153,7 +154,7 @@ def _write(record: Record, show: Show) -> None:
         console(stream_, plain=show.plain).print(_ending(record, show))
         return
     elif not show.output.is_for_people:
-        sys.stdout.write(_document(record, show))
+        _put(record, show)
     if record.error is not None:
         say(record.error)
 
@@ -165,15 +166,20 @@ def _ending(record: Record, show: Show) -> RenderableType:
     return human.end(record, wide=wide) if record.kind == "PurgeReport" else changes.end(record)
 
 
-def _document(record: Record, show: Show) -> str:
-    """The result for a script; the names of what was deleted are already on stdout."""
+def _put(record: Record, show: Show) -> None:
+    """Writes the result for a script; the names of what was deleted are already on stdout."""
     if show.output is Output.name:
         left = record.verification.leftovers if record.verification and show.verifying else ()
-        return "".join(f"{leftover.ref.one_word}\n" for leftover in left)
-    report = document.document(record)
-    if show.output is Output.jsonl:
-        return stream.line(stream.report(report))
-    return document.as_json(report) if show.output is Output.json else document.as_yaml(report)
+        streams.out(*(leftover.ref.one_word for leftover in left))
+    elif show.output is Output.jsonl:
+        streams.out(stream.line(stream.report(document.document(record))))
+    else:
+        put(document.document(record), show.output)
+
+
+def put(result: Mapping[str, Any], output: Output) -> None:
+    """Writes a document to stdout, as JSON or YAML. Raises `OSError`."""
+    streams.document(document.as_json(result) if output is Output.json else document.as_yaml(result))
 
 
 def _write_page(record: Record, path: Path) -> None:

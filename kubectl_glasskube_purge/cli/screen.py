@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator, Sequence
 from rich.console import RenderableType
 
 from kubectl_glasskube_purge.kube.connect import Target
-from kubectl_glasskube_purge.kube.wording import printable
 from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone
 from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.survey import Survey
@@ -22,9 +21,9 @@ from kubectl_glasskube_purge.report import changes, live, preview, stream
 from kubectl_glasskube_purge.report.layout import console
 from kubectl_glasskube_purge.report.progress import Progress, Status
 
+from . import streams
 from .options import Output
 from .signals import Signals
-from .streams import is_terminal
 
 
 class TerminalScreen:
@@ -35,7 +34,7 @@ class TerminalScreen:
         self.plain = plain
         self.dry_run = dry_run
         self.signals = signals
-        self._live = is_terminal(sys.stderr) and not plain and live.is_possible(sys.stderr)
+        self._live = streams.is_terminal(sys.stderr) and not plain and live.is_possible(sys.stderr)
         self._status: Status | None = None
         self._shown: Callable[[], None] = lambda: None
 
@@ -62,20 +61,18 @@ class TerminalScreen:
         if self.output.is_for_people:
             show()
         elif self.output is Output.jsonl:
-            self._line(stream.plan(plan))
+            streams.out(stream.line(stream.plan(plan)))
         elif self.output is Output.name and self.dry_run:
-            for ref in plan.deletes:
-                sys.stdout.write(f"{ref.one_word}\n")
+            streams.out(*(ref.one_word for ref in plan.deletes))
 
     def ask(self, question: str) -> bool | None:
         """Asks on the terminal; None where there is none."""
         self.end_status()
-        if not is_terminal(sys.stdin):
+        if not streams.is_terminal(sys.stdin):
             return None
         if not self.output.is_for_people:
             self._shown()
-        sys.stderr.write(f"\n{printable(question)} [y/N] ")
-        sys.stderr.flush()
+        streams.err("", f"{question} [y/N] ", end="")
         with self.signals.blocking():
             yes = sys.stdin.readline().strip().lower() in ("y", "yes")
         if yes:
@@ -100,31 +97,24 @@ class TerminalScreen:
 
     def _event(self, event: Event) -> None:
         if self.output is Output.jsonl:
-            self._line(stream.event(event))
+            streams.out(stream.line(stream.event(event)))
         elif (
             self.output is Output.name
             and isinstance(event, ObjectDone)
             and event.direct
             and (event.verb, event.outcome) == ("delete", "deleted")
         ):
-            sys.stdout.write(f"{event.ref.one_word}\n")
-            sys.stdout.flush()
-
-    def _line(self, document: stream.Document) -> None:
-        sys.stdout.write(stream.line(document))
-        sys.stdout.flush()
+            streams.out(event.ref.one_word)
 
     def write(self, text: str) -> None:
         """Writes to stdout, and sees that it got there. Raises `OSError`."""
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        streams.document(text)
         if getattr(sys.stdout, "gone", False):
             raise BrokenPipeError("nobody reads stdout")
 
     def note(self, message: str) -> None:
         """Says something on stderr."""
-        sys.stderr.write(f"{printable(message)}\n")
-        sys.stderr.flush()
+        streams.err(message)
 
     # What is done meanwhile
 

@@ -5,8 +5,8 @@ goes on when nobody is listening any more, and its exit code says what became
 of it. Python would raise `BrokenPipeError` in the middle of it, and once more at
 the interpreter's end.
 
-Both make what is written fit for a terminal, whoever wrote it: only what
-`report` laid out has codes in it, and comes by `drawn`.
+Everything else in the program writes by `out`, `err` and `document`, or has `report` lay it out: a text from outside
+is one line and has nothing in it that a terminal obeys. What a library writes has its line ends, and nothing more.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import contextlib
 import errno
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any, TextIO, cast
 
 from kubectl_glasskube_purge.kube.wording import printable
@@ -36,7 +37,7 @@ class Tolerant:
 
     def write(self, text: str) -> int:
         """Writes what is fit for a terminal, unless the reader is gone. The rest is escaped."""
-        return self.drawn(printable(text, "\n\t"))
+        return self.drawn(printable(text, "\n"))
 
     def drawn(self, text: str) -> int:
         """Writes what was laid out, codes included, unless the reader is gone."""
@@ -64,6 +65,27 @@ class Tolerant:
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
+
+
+def out(*lines: str) -> None:
+    """Writes lines to stdout, each fit for a terminal. Raises `OSError`."""
+    _put(sys.stdout, lines)
+
+
+def err(*lines: str, end: str = "\n") -> None:
+    """Writes lines to stderr, each fit for a terminal. Raises `OSError`."""
+    _put(sys.stderr, lines, end)
+
+
+def document(text: str) -> None:
+    """Writes to stdout what has lines of its own: its writer has escaped what isn't its own. Raises `OSError`."""
+    out(*text.removesuffix("\n").split("\n"))
+
+
+def _put(stream: TextIO, lines: Sequence[str], end: str = "\n") -> None:
+    if lines:
+        stream.write("\n".join(map(printable, lines)) + end)
+        stream.flush()
 
 
 def install() -> None:

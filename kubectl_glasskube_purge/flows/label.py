@@ -57,7 +57,7 @@ async def _carry_out(journey: Journey[LabelRequest], decided: Plan) -> None:
             return record.end(stopped)
     if failed:
         message = f"{plural(len(failed), 'object')} couldn't be labelled: {displayed(failed)}"
-        hint = "Each has its reason above. Run this again once it is mended."
+        hint = "Each has its reason above. Fix that, then run this again."
         record.outcome, record.error = "incomplete", Problem("not-labelled", message, hint)
     else:
         record.outcome = "dry-run" if dry_run else "done"

@@ -67,7 +67,8 @@ def refused(record: Record, *refusals: Problem) -> None:
     """All reasons at once: whoever mends one wants to know of the others."""
     message = "; ".join(text for refusal in refusals for text in (refusal.message, *refusal.details))
     hint = " ".join(refusal.hint for refusal in refusals)
-    record.outcome, record.error = "refused", Problem(refusals[0].code, message, hint)
+    copied = tuple(line for refusal in refusals for line in refusal.copied)
+    record.outcome, record.error = "refused", Problem(refusals[0].code, message, hint, copied=copied)
 
 
 def agreed(journey: Journey[Any], question: str) -> bool:

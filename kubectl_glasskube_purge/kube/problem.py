@@ -25,6 +25,8 @@ class Problem:
     """What to do next; a warning has none."""
     details: tuple[str, ...] = ()
     """What the message sums up, one by one."""
+    copied: tuple[str, ...] = ()
+    """Lines that follow the hint and are copied as they stand. No other text has more than one line."""
 
 
 class ProblemError(Exception):

@@ -70,7 +70,7 @@ def document(record: Record) -> dict[str, Any]:
 
 def error(problem: Problem) -> dict[str, str]:
     """The field `error` of a document."""
-    return {"code": problem.code, "message": problem.message, "hint": problem.hint}
+    return {"code": problem.code, "message": problem.message, "hint": "\n".join((problem.hint, *problem.copied))}
 
 
 def _warnings(record: Record) -> Iterable[Problem]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,8 +10,8 @@ from rich.console import Group, RenderableType
 from kubectl_glasskube_purge.purge.judge.explain import Explanation
 from kubectl_glasskube_purge.purge.model.record import Record
 
-from .document import API_VERSION, as_json, as_yaml, error, identity
-from .layout import Heading, Paragraph, console, text
+from .document import API_VERSION, error, identity
+from .layout import Heading, Paragraph, text
 
 _VERDICTS = {
     "deleted": "would be deleted",
@@ -22,18 +21,8 @@ _VERDICTS = {
 }
 
 
-def write(answer: Explanation | None, record: Record, output: str, *, plain: bool = False) -> None:
-    """Writes the answer to stdout; for scripts a document with `error` where there is none."""
-    if output == "json":
-        sys.stdout.write(as_json(document(answer, record)))
-    elif output == "yaml":
-        sys.stdout.write(as_yaml(document(answer, record)))
-    elif answer is not None:
-        console(sys.stdout, plain=plain).print(Group(*_human(answer)))
-
-
 def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
-    """The answer as data."""
+    """The answer as data, with `error` if there is none."""
     made: dict[str, Any] = {"apiVersion": API_VERSION, "kind": "Explanation", "context": record.context}
     if answer is not None:
         made |= {
@@ -47,6 +36,11 @@ def document(answer: Explanation | None, record: Record) -> dict[str, Any]:
     if record.error is not None:
         made["error"] = error(record.error)
     return made
+
+
+def human(answer: Explanation) -> Group:
+    """The answer for people."""
+    return Group(*_human(answer))
 
 
 def _human(answer: Explanation) -> Iterator[RenderableType]:

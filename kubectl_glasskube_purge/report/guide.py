@@ -19,6 +19,7 @@ _HEADINGS: Mapping[str, str] = {
     "login": "kubeconfig unauthorized",
     "no-progress": "no-progress",
     "not-deleted": "not-deleted",
+    "not-labelled": "not-labelled",
     "operator-not-stopped": "operator-not-stopped",
     "refused": "claimed controller-at-work flux-needed flux-shared gitops no-such-package no-terminal "
     "not-a-package-namespace package-in-use protected rights untrusted-file",
@@ -42,6 +43,4 @@ def leading(code: str, hint: str) -> str:
     """A hint that ends with where more is written, unless it says so already."""
     if TROUBLESHOOTING in hint or code not in ANCHORS:
         return hint
-    # A hint of several lines ends in what is to be copied as it stands.
-    between = "\n" if "\n" in hint else " "
-    return f"{hint}{between}More: {TROUBLESHOOTING}#{ANCHORS[code]}".lstrip()
+    return f"{hint} More: {TROUBLESHOOTING}#{ANCHORS[code]}".lstrip()

@@ -10,14 +10,13 @@ import shlex
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural, some
 from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
 from kubectl_glasskube_purge.purge.model.record import Record
 
-from .layout import Columns, Heading, Labelled, Paragraph, text
+from .layout import Columns, Heading, Labelled, Paragraph, text, unbroken
 from .names import seconds, tilde
 from .preview import by_kind, kept, listed, warned
 
@@ -112,10 +111,8 @@ def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     yield from _rollback(record)
     yield from _left(record, wide=wide)
     if error.hint:
-        said = Text("\n").join(text(line) for line in f"Next: {error.hint}".split("\n"))
-        if "\n" in error.hint:  # to be copied as it stands: a line that was broken here would be another one
-            said.no_wrap, said.overflow = True, "ignore"
-        yield said
+        yield text(f"Next: {error.hint}")
+    yield from map(unbroken, error.copied)
     yield from _facts(_way_back(record))
 
 

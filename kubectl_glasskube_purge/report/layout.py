@@ -30,6 +30,16 @@ def text(value: str, style: str = "") -> Text:
     return Text(printable(value), style=style)
 
 
+def joined(*parts: str | Text) -> Text:
+    """One line of several parts, each as `text` makes it or made by it."""
+    return Text.assemble(*map(_safe, parts))
+
+
+def unbroken(line: str) -> Text:
+    """A line to be copied as it stands, however wide: broken, it would be others."""
+    return Text(printable(line), no_wrap=True, overflow="ignore")
+
+
 def _safe(words: str | Text) -> Text:
     return words if isinstance(words, Text) else text(words)
 
@@ -38,6 +48,10 @@ class Screen(Console):
     """A rich console that also knows whether somebody listens instead of looking."""
 
     plain: bool = False
+
+    def render_str(self, text: str, **_: object) -> Text:
+        """A bare string is text from the cluster, too."""
+        return _safe(text)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Whatever is printed is fit for a terminal; codes are rich's own alone."""

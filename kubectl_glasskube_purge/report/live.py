@@ -168,7 +168,7 @@ class _Above:
         return getattr(self._stream, name)
 
     def write(self, content: str) -> int:
-        return self.drawn(printable(content, "\n\t"))
+        return self.drawn(printable(content, "\n"))
 
     def drawn(self, content: str) -> int:
         """Writes what was laid out, codes included."""

@@ -20,7 +20,7 @@ from kubectl_glasskube_purge.kube.wording import displayed, kinds, plural, some
 from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Kept, Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .layout import Columns, Heading, Labelled, Node, Paragraph, Tree, text
+from .layout import Columns, Heading, Labelled, Node, Paragraph, Tree, joined, text
 from .names import short, tilde
 
 FOLD = 6
@@ -143,7 +143,7 @@ def _stage(number: int, stage: Stage, wide: bool) -> Node:
 
 def stage_node(number: int, name: str, count: int, children: Iterable[Node]) -> Node:
     """A stage with what hangs on it."""
-    return Node(Text.assemble((f"{number} {name}", "bold"), (f"  {count}", "cyan")), children=list(children))
+    return Node(joined(text(f"{number} {name}", "bold"), text(f"  {count}", "cyan")), children=list(children))
 
 
 def _every(stage: Stage) -> Iterator[Node]:
@@ -169,7 +169,7 @@ def _every(stage: Stage) -> Iterator[Node]:
 
 def with_reason(ref: Ref, reason: str) -> Text:
     """An object, and why."""
-    return Text.assemble(text(ref.display), "  ", text(reason, "dim"))
+    return joined(text(ref.display), "  ", text(reason, "dim"))
 
 
 def _summary(stage: Stage) -> Iterator[Node]:

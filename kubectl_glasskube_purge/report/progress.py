@@ -17,7 +17,7 @@ from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone, StageStarted, Waiting
 from kubectl_glasskube_purge.purge.model.plan import Plan, Stage, Verb
 
-from .layout import console, is_drawn, text, wrapped
+from .layout import console, is_drawn, joined, text, wrapped
 from .live import Live
 from .names import seconds
 
@@ -120,7 +120,7 @@ class Progress:
         if not is_drawn(self._console):
             word = "done" if stage.state == "done" else "not finished"
             return text(f"{stage.name} {word}: {count} objects in {seconds(stage.seconds)}")
-        return Text.assemble(_mark(stage, 0), f" {stage.name:<13}{count:>9}{seconds(stage.seconds):>9}")
+        return joined(_mark(stage, 0), f" {stage.name:<13}{count:>9}{seconds(stage.seconds):>9}")
 
     # The live display
 
@@ -137,14 +137,14 @@ class Progress:
             if stage.state in ("running", "stopped") and stage.waiting:
                 waited = f"{stage.waiting} ({seconds(now - stage.waited_since)})"
                 room = wrapped(text(waited, "yellow"), width - 5, self._console)
-                lines += [Text.assemble("    ", part) for part in room[:_SAID]]
+                lines += [joined("    ", part) for part in room[:_SAID]]
         over = max(0, len(lines) - max(height - 1, 1))
         skipped = min(over, running)
         return lines[skipped:]
 
     def _line(self, stage: _State, elapsed: float, width: int, now: float) -> Text:
         total = len(stage.wanted)
-        line = Text.assemble(_mark(stage, now), f" {stage.name:<13}")
+        line = joined(_mark(stage, now), f" {stage.name:<13}")
         length = min(_BAR, width - 1 - _REST)
         if length >= 8:
             line.append_text(_bar(len(stage.done), total, length, stage.state, is_drawn(self._console)))
@@ -164,11 +164,11 @@ def _counted(stage: Stage, verb: Verb) -> frozenset[Ref]:
 def _mark(stage: _State, now: float) -> Text:
     if stage.state == "running":
         return _spinner(now)
-    return {"done": Text("✓", "green"), "stopped": Text("✗", "red")}.get(stage.state, Text(" "))
+    return {"done": text("✓", "green"), "stopped": text("✗", "red")}.get(stage.state, text(" "))
 
 
 def _spinner(now: float) -> Text:
-    return Text(_SPINNER[int(now * 10) % len(_SPINNER)], "cyan")
+    return text(_SPINNER[int(now * 10) % len(_SPINNER)], "cyan")
 
 
 def _bar(done: int, total: int, length: int, state: str, drawn: bool) -> Text:
@@ -176,7 +176,7 @@ def _bar(done: int, total: int, length: int, state: str, drawn: bool) -> Text:
     filled = length if not total and state == "done" else round(length * done / total) if total else 0
     full, empty = ("━", "─") if drawn else ("#", ".")
     colour = {"done": "green", "stopped": "red"}.get(state, "cyan")
-    return Text.assemble((full * filled, colour), (empty * (length - filled), "dim"))
+    return joined(text(full * filled, colour), text(empty * (length - filled), "dim"))
 
 
 class Status(Live):
@@ -194,4 +194,4 @@ class Status(Live):
         if elapsed < _AT_ONCE:
             return ()
         shown = f"  {seconds(elapsed)}" if elapsed > 3 else ""
-        return (Text.assemble(_spinner(now), " ", text(self._what()), (shown, "dim")),)
+        return (joined(_spinner(now), " ", text(self._what()), text(shown, "dim")),)

@@ -70,8 +70,8 @@ def report(document: Mapping[str, Any]) -> Document:
 
 
 def line(document: Document) -> str:
-    """One line, ending in a newline."""
-    return json.dumps(document) + "\n"
+    """One line of JSON."""
+    return json.dumps(document)
 
 
 def _event(kind: str, **fields: Any) -> Document:

@@ -227,6 +227,20 @@ def test_no_stream_carries_what_a_terminal_obeys() -> None:
         assert "\nFORGED" not in err
 
 
+FORGED = r"'\n\t\nFORGED\r\x85FORGED\u2028FORGED\x1b[2J'"
+
+
+@pytest.mark.parametrize("outcome", ["failed", "refused", "incomplete"])
+@pytest.mark.parametrize("output", ["human", "name"])
+def test_no_text_from_outside_begins_a_line(output: str, outcome: str) -> None:
+    problem = f"Problem('refused', 'a' + {FORGED}, 'b' + {FORGED})"
+    _, out, err = play(f"record.outcome, record.error = {outcome!r}, {problem}; screen.note({FORGED})", output)
+    for said in (out, err):
+        assert not [character for character in said if not character.isprintable() and character != "\n"]
+        assert not [line for line in said.splitlines() if line.lstrip().startswith("FORGED")]
+    assert "FORGED" in err
+
+
 @pytest.mark.parametrize("output", ["json", "jsonl", "yaml"])
 def test_a_document_escapes_what_a_terminal_obeys_and_loses_nothing(output: str) -> None:
     _, out, _ = play(f"record.context = {EVIL.replace('ud800', 'ufeff')}; record.outcome = 'clean'", output)

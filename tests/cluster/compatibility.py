@@ -1045,8 +1045,8 @@ EXTRAS = [
     Extra(
         CREDENTIALS,
         "exec plugin",
-        "`installHint`, made harmless for a terminal",
-        "tests/kube/transport/test_exec_plugin.py::test_a_missing_plugin_is_named_with_its_install_hint_made_harmless",
+        "`installHint`, on one line",
+        "tests/kube/transport/test_exec_plugin.py::test_a_missing_plugin_is_named_with_its_install_hint_on_one_line",
     ),
     Extra(
         CREDENTIALS,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from importlib.resources import files
 
+from kubectl_glasskube_purge.cli import streams
 from kubectl_glasskube_purge.cli.arguments import Line
 
 _FILES = {"bash": "bash.sh", "zsh": "zsh.sh", "fish": "fish.fish", "powershell": "powershell.ps1"}
@@ -13,5 +13,5 @@ _FILES = {"bash": "bash.sh", "zsh": "zsh.sh", "fish": "fish.fish", "powershell":
 def run(line: Line) -> int:
     """Prints a shell's script."""
     script = files("kubectl_glasskube_purge.cli.completion").joinpath("shells").joinpath(_FILES[line.arguments[0]])
-    sys.stdout.write(script.read_text("utf-8"))
+    streams.document(script.read_text("utf-8"))
     return 0

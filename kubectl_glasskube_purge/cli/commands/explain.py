@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from kubectl_glasskube_purge.cli import running
@@ -14,6 +15,7 @@ from kubectl_glasskube_purge.purge.judge.explain import Explanation
 from kubectl_glasskube_purge.purge.model.plan import Options
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.report import explanation
+from kubectl_glasskube_purge.report.layout import console
 
 
 def run(line: Line) -> int:
@@ -27,7 +29,10 @@ def run(line: Line) -> int:
         answers.append(await flow.answer(request, record))
 
     def result(record: Record) -> None:
-        explanation.write(answers[0] if answers else None, record, show.output.value, plain=show.plain)
+        if not show.output.is_for_people:
+            running.put(explanation.document(answers[0] if answers else None, record), show.output)
+        elif answers:
+            console(sys.stdout, plain=show.plain).print(explanation.human(answers[0]))
 
     show = line.fill(running.Show, result=result)
     return running.run(ask, show)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from kubectl_glasskube_purge.cli import alias
+from kubectl_glasskube_purge.cli import alias, streams
 from kubectl_glasskube_purge.cli.arguments import Line
 from kubectl_glasskube_purge.cli.options import REMOVE
 
@@ -13,7 +13,7 @@ def run(line: Line) -> int:
     """Makes `kubectl glasskube purge` work, or takes that away again. Raises `AliasError`."""
     if line[REMOVE]:
         removed = alias.remove(sys.argv[0])
-        print(f"{removed} removed" if removed else "there is no second name")
+        streams.out(f"{removed} removed" if removed else "there is no second name")
     else:
         _install()
     return 0
@@ -21,9 +21,9 @@ def run(line: Line) -> int:
 
 def _install() -> None:
     path, new = alias.install(sys.argv[0])
-    print(f"{path} {'made' if new else 'is there already'}: kubectl glasskube purge")
+    streams.out(f"{path} {'made' if new else 'is there already'}: kubectl glasskube purge")
     if new and alias.linked_by_krew(path.with_name(alias.KREW_NAME + path.suffix)):
-        print(alias.AFTERWARDS)
+        streams.out(alias.AFTERWARDS)
     if not alias.on_path(path):
         raise alias.AliasError(
             f"kubectl doesn't find it there: {path.parent} isn't on the PATH, or another one comes first"

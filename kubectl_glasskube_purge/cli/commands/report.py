@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from kubectl_glasskube_purge.cli import streams
 from kubectl_glasskube_purge.cli.arguments import Line
 from kubectl_glasskube_purge.cli.options import REPORT
 from kubectl_glasskube_purge.report import page
@@ -24,7 +25,7 @@ def run(line: Line) -> int:
     except (OSError, UnicodeDecodeError) as error:
         raise page.NotAReport(f"{file} can't be read: {getattr(error, 'strerror', None) or error}") from error
     if report is None:
-        sys.stdout.write(html)
+        streams.document(html)
     else:
         page.write(report, html)
     return 0

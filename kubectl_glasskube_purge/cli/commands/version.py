@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from typing import Any
 
 from kubectl_glasskube_purge import __version__
-from kubectl_glasskube_purge.cli import running
+from kubectl_glasskube_purge.cli import running, streams
 from kubectl_glasskube_purge.cli.arguments import Line
 from kubectl_glasskube_purge.cli.options import CLIENT, OUTPUT, Output
 from kubectl_glasskube_purge.flows.verify import detect
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.purge.model.record import Record
-from kubectl_glasskube_purge.report.document import as_yaml, error
+from kubectl_glasskube_purge.report.document import error
 
 
 def run(line: Line) -> int:
@@ -38,13 +36,11 @@ def run(line: Line) -> int:
 
 
 def _write(versions: dict[str, Any], output: Output) -> None:
-    if output is Output.json:
-        sys.stdout.write(json.dumps(versions, indent=2) + "\n")
-    elif output is Output.yaml:
-        sys.stdout.write(as_yaml(versions))
-    else:
-        sys.stdout.write(f"kubectl-glasskube-purge {versions['clientVersion']}\n")
-        if version := versions.get("glasskubeVersion"):
-            sys.stdout.write(f"Glasskube {version} (told by {versions['detectedBy']})\n")
-        elif "glasskubeVersion" in versions:
-            sys.stdout.write("Glasskube not found\n")
+    if not output.is_for_people:
+        running.put(versions, output)
+        return
+    streams.out(f"kubectl-glasskube-purge {versions['clientVersion']}")
+    if version := versions.get("glasskubeVersion"):
+        streams.out(f"Glasskube {version} (told by {versions['detectedBy']})")
+    elif "glasskubeVersion" in versions:
+        streams.out("Glasskube not found")

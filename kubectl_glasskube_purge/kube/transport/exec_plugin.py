@@ -136,9 +136,11 @@ def _info(plugin: Entry, cluster: Cluster, version: str, interactive: bool) -> d
 
 
 def _install_hint(plugin: Entry) -> str:
-    """The kubeconfig's own hint on one line, without what could steer a terminal."""
-    hint = "".join(letter if letter.isprintable() else " " for letter in text(plugin.get("installHint")))
-    return " ".join(hint.split()) or "Install it, or check users[].user.exec.command in the kubeconfig."
+    """The kubeconfig's own hint, on one line."""
+    return (
+        " ".join(text(plugin.get("installHint")).split())
+        or "Install it, or check users[].user.exec.command in the kubeconfig."
+    )
 
 
 def _parse(output: bytes, version: str) -> ExecCredential:

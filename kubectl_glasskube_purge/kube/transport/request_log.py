@@ -75,9 +75,9 @@ def _lines(headers: httpx.Headers) -> str:
 
 def _line(name: str, value: str) -> str:
     if name.lower() not in _MASKED:
-        return f"\t{name}: {value}"
+        return f"    {name}: {value}"
     scheme, space, _ = value.partition(" ")
-    return f"\t{name}: {scheme} <masked>" if space else f"\t{name}: <masked>"
+    return f"    {name}: {scheme} <masked>" if space else f"    {name}: <masked>"
 
 
 def _shortened(body: str) -> str:

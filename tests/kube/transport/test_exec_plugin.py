@@ -159,7 +159,7 @@ async def test_without_a_terminal_a_plugin_may_not_ask(
         await exec_plugin.run(plugin(credential(token="t"), interactiveMode="Always"), CLUSTER)
 
 
-async def test_a_missing_plugin_is_named_with_its_install_hint_made_harmless() -> None:
+async def test_a_missing_plugin_is_named_with_its_install_hint_on_one_line() -> None:
     hint = "Install \x1b[31mit\x1b[0m:\n  brew install no-such-plugin"
 
     with pytest.raises(ConfigError) as caught:
@@ -168,7 +168,7 @@ async def test_a_missing_plugin_is_named_with_its_install_hint_made_harmless() -
         )
 
     assert caught.value.message == "getting credentials: exec: executable no-such-plugin not found"
-    assert caught.value.hint == "Install [31mit [0m: brew install no-such-plugin"
+    assert caught.value.hint == "Install \x1b[31mit\x1b[0m: brew install no-such-plugin"
 
 
 async def test_a_plugin_is_looked_for_in_our_path_and_not_in_its_own(
