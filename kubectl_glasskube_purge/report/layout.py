@@ -54,7 +54,10 @@ class Screen(Console):
         return _safe(text)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Whatever is printed is fit for a terminal; codes are rich's own alone."""
+        """Whatever is printed is fit for a terminal, codes are rich's own alone, and no broken text begins a line."""
+        whole = options is not None and options.no_wrap
+        if isinstance(renderable, Text) and not (whole or renderable.no_wrap):
+            renderable = Paragraph(renderable, following="  ")
         for words, style, control in super().render(renderable, options):
             yield Segment(words if control else printable(words, "\n"), style, control)
 
@@ -115,7 +118,7 @@ def wrapped(what: Text, width: int, on: Console) -> list[Text]:
 
 def _indented(prefix: Text, following: Text, lines: Iterable[Text]) -> Iterator[Text]:
     for number, line in enumerate(lines):
-        yield Text.assemble(following if number else prefix, line)
+        yield Text.assemble(following if number else prefix, line, no_wrap=True, overflow="ignore")
 
 
 @dataclass(frozen=True)
@@ -127,7 +130,7 @@ class Heading:
 
     def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
         yield Text()
-        yield from wrapped(text(self.what, self.style), options.max_width, on)
+        yield text(self.what, self.style)
 
 
 @dataclass(frozen=True)
