@@ -225,7 +225,9 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     hostile.write_text(
         '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "planted", "namespace": "default"}}'
     )
-    note = f"{backup.ANNOTATION}={json.dumps([str(hostile)])}"
+    hostile.chmod(0o600)
+    claims = {"digest": backup.digest_of(hostile.read_bytes()), "file": str(hostile), "name": hostile.name}
+    note = f"{backup.ANNOTATION}={json.dumps([claims])}"
     cluster.kubectl("annotate", "namespace", install.NAMESPACE, note)
     # The packages go, and then the records can't.
     options = ("--wait-idle=2m", "--rollback-on-failure", f"--backup={tmp_path / 'backup.yaml'}")
@@ -238,6 +240,9 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     assert {one["outcome"] for one in document["stages"][0]["objects"]} == {"deleted"}
     assert document["rollback"]["outcome"] == "done"
     assert str(hostile) not in result.stdout + result.stderr
+    (warning,) = [one["message"] for one in document["warnings"] if one["code"] == "backup-not-found"]
+    assert warning.startswith(f"an earlier run wrote a backup, {hostile.name}, that isn't on this machine")
+    assert document["backup"]["files"] == [str(tmp_path / "backup.yaml")]
     assert cluster.api.get("v1", "ConfigMap", "planted", "default") is None
     assert not not_ready(cluster)
     assert difference(before, comparable(cluster)) == []
