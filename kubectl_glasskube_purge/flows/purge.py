@@ -273,7 +273,7 @@ async def _missing_rights(journey: Journey[Request], found: Survey, decided: Pla
         Problem(
             "rights",
             f"you ({user}) lack rights on {plural(len(verbs), 'kind')} of objects",
-            "An admin can grant them with this command:",
+            "An admin can grant them with the command below.",
             copied=("kubectl apply -f - <<'EOF'", *role.splitlines(), "EOF"),
             details=tuple(f"{kind}: {', '.join(sorted(verbs[kind]))}" for kind in sorted(verbs)),
         )

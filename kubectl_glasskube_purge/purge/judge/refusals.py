@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 
 from kubectl_glasskube_purge.glasskube import facts
@@ -104,10 +105,12 @@ def marked(case: Case, plan: Plan) -> Problem | None:
     protected = [mark for mark in marks if mark not in own]
     if not protected:
         return None
+    ref, mark = protected[0]
+    typed = shlex.quote(str(ref)) + (f" -n {ref.namespace}" if ref.namespace else "")
     return Problem(
         "protected",
         f"somebody protected {displayed(ref for ref, _ in protected)}",
-        f"If it may go, take the annotation off: kubectl annotate {protected[0][0].display} {protected[0][1]}-",
+        f"If it may go, take the annotation off: kubectl annotate {typed} {mark}-",
         details=tuple(f"{ref.display} has annotation {name}" for ref, name in protected),
     )
 

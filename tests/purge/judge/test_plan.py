@@ -65,6 +65,14 @@ def test_what_is_protected_and_cannot_be_kept_refuses() -> None:
     assert refusal.details == (f"{widget.ref.display} has annotation helm.sh/resource-policy",)
 
 
+def test_a_command_to_be_copied_runs_nothing_that_a_name_says() -> None:
+    cluster = installed()
+    operator = one(cluster, RBAC, "ClusterRole", "glasskube-proxy-role")
+    cluster.add(RBAC, "ClusterRole", "mine;reboot", owners=[operator], annotations=KEEP)
+    (refusal,) = decided(cluster).refusals
+    assert f"kubectl annotate 'clusterrole.{RBAC}/mine;reboot' helm.sh/resource-policy-" in refusal.hint
+
+
 def test_consent_to_foreign_objects_is_none_to_protected_ones() -> None:
     cluster = installed()
     mine = cluster.theirs("", "ConfigMap", "mine", facts.NAMESPACE, annotations=KEEP)
