@@ -21,8 +21,8 @@ _HEADINGS: Mapping[str, str] = {
     "not-deleted": "not-deleted",
     "not-labelled": "not-labelled",
     "operator-not-stopped": "operator-not-stopped",
-    "refused": "claimed controller-at-work flux-needed flux-shared gitops no-such-package no-terminal "
-    "not-a-package-namespace package-in-use protected rights untrusted-file",
+    "refused": "claimed controller-at-work conversion-needed flux-needed flux-shared gitops no-such-package "
+    "no-terminal not-a-package-namespace package-in-use protected rights untrusted-file",
     "release-manifest": "invalid-source manifest manifest-foreign-content manifest-foreign-objects "
     "manifest-not-an-object manifest-refused manifest-too-large manifest-unavailable manifest-unreadable release "
     "unknown-version",

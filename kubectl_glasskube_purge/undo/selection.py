@@ -100,9 +100,10 @@ def choose(plan: Plan) -> tuple[Choice, ...]:
         role = _role(found, ref in levels, releases)
         if role != "by-product":
             choices.append(Choice(found, role, levels.get(ref, 0)))
-    changed = [action for stage in plan.stages for action in stage.actions if action.verb not in ("delete", "keep")]
+    actions = [action for stage in plan.stages for action in stage.actions if action.verb not in ("delete", "keep")]
+    changed = {action.ref: action.found for action in actions if action.ref not in plan.going}
     # What is changed and stays: for a rollback, and for whoever wants to know what it was like.
-    choices += [Choice(action.found, "remade") for action in changed if action.ref not in plan.going]
+    choices += [Choice(found, "remade") for found in changed.values()]
     return tuple(choices)
 
 

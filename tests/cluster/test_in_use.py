@@ -97,8 +97,33 @@ def test_what_a_team_relies_on_is_refused_and_runs_on_if_it_is_kept(cluster: Con
     assert not [key for key in after if "packages.glasskube.dev" in key or "glasskube-system" in key]
 
 
+def convert(cluster: ControlPlane, package: str, **properties: object) -> None:
+    """Serves a package's kind in a second version, with these properties, which the package's Service converts."""
+    kind = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
+    found = cluster.api.get(*kind, DEFINITIONS[package])
+    assert found is not None
+    first = found["spec"]["versions"][0]
+    schema = {**first["schema"]["openAPIV3Schema"], **({"properties": properties} if properties else {})}
+    second = {**first, "name": "v1beta1", "storage": False, "schema": {"openAPIV3Schema": schema}}
+    service = {"name": f"{package}-{package}", "namespace": package, "path": "/convert"}
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+    spec = {"versions": [first, second], "conversion": {"strategy": "Webhook", "webhook": webhook}}
+    cluster.api.patch({"apiVersion": kind[0], "kind": kind[1], "metadata": found["metadata"]}, {"spec": spec})
+
+
 def test_by_consent_they_go_and_what_nobody_acts_on_any_more_is_named(cluster: ControlPlane) -> None:
-    before = used_by_a_team(cluster)
+    used_by_a_team(cluster)
+    convert(cluster, "issuers")
+    convert(cluster, "monitors", size={"type": "string"})
+    with nothing_changes(cluster, "admin"):
+        refused = purge(cluster, *PURGE, "--delete-in-use")
+    assert refused.returncode == 3, refused
+    error = report(refused)["error"]
+    assert error["code"] == "conversion-needed"
+    assert "--keep monitors" in error["hint"]
+    assert "issuers" not in error["message"]
+    convert(cluster, "monitors")
+    before = dump(cluster)
 
     result = purge(cluster, *PURGE, "--delete-in-use", "--delete-crds")
 
@@ -108,12 +133,15 @@ def test_by_consent_they_go_and_what_nobody_acts_on_any_more_is_named(cluster: C
     kept = kept_by(report(result))
     for name, definition in DEFINITIONS.items():
         key = f"CustomResourceDefinition.apiextensions.k8s.io {definition}"
-        assert after[key]["spec"] == before[key]["spec"], key
+        converted = {"conversion": {"strategy": "None"}} if name in ("issuers", "monitors") else {}
+        assert after[key]["spec"] == {**before[key]["spec"], **converted}, key
         assert ("CustomResourceDefinition", definition) in kept
         assert not of(after, name)
     for kind in ("Ingress", "Certificate", "Issuer", "Monitor"):
         assert "nobody acts on it any more" in kept[kind, "mine"]
     assert any(one["code"] == "still-used" for one in result.document["warnings"])
+    issuer = cluster.api.request("GET", "/apis/issuers.example.com/v1beta1/namespaces/team/issuers/mine")
+    assert issuer["apiVersion"] == "issuers.example.com/v1beta1", "no webhook is asked any more"
 
 
 def test_what_nobody_uses_goes_and_what_helm_leaves_is_named_or_goes_too(

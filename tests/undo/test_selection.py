@@ -55,6 +55,12 @@ def test_what_people_put_into_a_packages_namespace_is_restored() -> None:
     assert chosen(in_namespace("Deployment", "apps/v1")) == "restored"
 
 
+def test_what_is_changed_twice_and_stays_is_written_down_once() -> None:
+    kept = live(document("apiextensions.k8s.io/v1", "CustomResourceDefinition", "gadgets.example.com"))
+    choices = selection.choose(plan(PACKAGE, detached=(kept, kept)))
+    assert [choice.found for choice in choices].count(kept) == 1
+
+
 def test_a_charts_objects_come_back_with_their_chart() -> None:
     release = live(
         document(

@@ -35,6 +35,18 @@ async def detach(run: Run, stage: str, action: Action) -> None:
     run.emit(ObjectDone(stage, action.ref, action.found.uid, action.verb, outcome, direct=False))
 
 
+async def take_conversion_off(run: Run, stage: str, action: Action) -> None:
+    """Sets a kept CRD's conversion strategy to None, unless its versions are no longer those that were seen.
+
+    Raises `Interrupted` and `KubeError`.
+    """
+    run.raise_if_stopped()
+    seen = {"op": "test", "path": "/spec/versions", "value": action.found.get("spec", "versions")}
+    patch = edits.setting(action.found.uid, "/spec/conversion", {"strategy": "None"})
+    await run.client.patch(action.ref, [seen, *patch])
+    run.emit(ObjectDone(stage, action.ref, action.found.uid, "apply", "applied", action.reason))
+
+
 async def hand_over_to_helm(run: Run, stage: str, action: Action) -> None:
     """Suspends a HelmRelease, sees that it is, and deletes it: its chart and its release Secret are kept.
 

@@ -30,13 +30,13 @@ from kubectl_glasskube_purge.purge.model.events import (
     StageFinished,
     StageStarted,
 )
-from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, Survey
 
 from .charts import read_charts
 from .deleting import delete_all
-from .detach import detach, hand_over_to_helm
+from .detach import detach, hand_over_to_helm, take_conversion_off
 from .finalizers import drop
 from .patience import until_gone
 from .recheck import Spared, recheck
@@ -134,7 +134,9 @@ async def _send(run: Run, stage: Stage) -> None:
     for level in sorted({action.level for action in stage.actions}):
         batch = [action for action in stage.actions if action.level == level]
         for action in batch:
-            if action.verb == "apply":
+            if action.verb == "apply" and action.ref.group_kind == DEFINITION:
+                await take_conversion_off(run, stage.name, action)
+            elif action.verb == "apply":
                 await stop(run, stage.name, action.found, action.reason)
         kept = [action for action in batch if action.verb in ("detach", "hand-over") and not action.removes]
         await all_of(detach(run, stage.name, action) for action in kept)

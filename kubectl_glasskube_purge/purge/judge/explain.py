@@ -69,8 +69,9 @@ def _decision(survey: Survey, plan: Plan, found: Found) -> tuple[Verdict, Stage 
         for consequence in stage.consequences:
             if consequence.found.ref == found.ref:
                 return "goes-along", stage, _chain(plan, consequence)
-    kept = next((kept.why for kept in plan.kept if kept.ref == found.ref), "")
-    return "stays", None, [kept] if kept else _nothing_connects(survey, plan, found)
+    kept = [kept.why for kept in plan.kept if kept.ref == found.ref]
+    changed = [action.reason for stage in plan.stages for action in stage.actions if action.ref == found.ref]
+    return "stays", None, [*kept, *changed] or _nothing_connects(survey, plan, found)
 
 
 def _chain(plan: Plan, consequence: Consequence) -> Iterator[str]:

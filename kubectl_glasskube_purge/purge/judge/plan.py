@@ -20,6 +20,7 @@ from kubectl_glasskube_purge.purge.model.plan import Action, Options, Plan, Stag
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .case import Case, consider
+from .conversion import without_conversion
 from .installation import installation, installed_actions
 from .kept import kept
 from .lost import lost
@@ -50,8 +51,11 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
         include_foreign=options.include_foreign,
         keep_packages=case.mode,
     )
+    first, *others = stages
+    first = replace(first, actions=(*first.actions, *without_conversion(survey, decided.going)))
     return replace(
         decided,
+        stages=(first, *others),
         kept=kept(case, installed, decided.going),
         lost=lost(survey, decided.going),
         warnings=warnings(survey, decided),

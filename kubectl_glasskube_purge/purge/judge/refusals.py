@@ -12,8 +12,10 @@ from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, NAMESPACE, POD
 from kubectl_glasskube_purge.purge.model.plan import BUSY, Decision, Plan
 
+from .brought import brought
 from .busy import busy
 from .case import Case
+from .conversion import is_dispensable, losing
 from .decision import handed_over, unknown
 from .managers import gitops
 from .ownership import consequences, orphans
@@ -196,6 +198,21 @@ def _in_use(one: Decision) -> list[str]:
     return [f"{one.name}: {use.words}" for use in one.uses] or [f"{one.name}: an earlier run began to hand it over"]
 
 
+def conversion_needed(case: Case, plan: Plan) -> Problem | None:
+    """CRDs that are kept, and whose instances nobody could read any more without a Service that is deleted."""
+    needed = {found.ref: service for found, service in losing(case.survey, plan.going) if not is_dispensable(found)}
+    if not needed:
+        return None
+    owners = [one for one in plan.packages if not brought(case.survey)[one.package].keys().isdisjoint(needed.values())]
+    keep = f"Keep what converts them running: {' '.join(f'--keep {one.name}' for one in owners)}. " if owners else ""
+    return Problem(
+        "conversion-needed",
+        f"{displayed(needed)} is kept, and its instances can't be read without the Service that converts them",
+        f"{keep}Or delete these instances first.",
+        details=tuple(f"{ref.display}: {service.display}" for ref, service in needed.items()),
+    )
+
+
 CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (
     unreadable,
     api_unavailable,
@@ -207,4 +224,5 @@ CHECKS: tuple[Callable[[Case, Plan], Problem | None], ...] = (
     not_a_package_namespace,
     no_such_package,
     package_in_use,
+    conversion_needed,
 )

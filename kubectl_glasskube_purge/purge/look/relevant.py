@@ -44,7 +44,7 @@ _CHOOSERS = {GATEWAY_CLASS: GATEWAY, RUNTIME_CLASS: POD, PRIORITY_CLASS: POD, AP
 
 def whole(roots: Mapping[Ref, Found]) -> frozenset[tuple[str, str]]:
     """Kinds whose spec or status decides something, given what was read of the `FIRST` kinds."""
-    brought = {found.ref.group_kind for found in roots.values() if _is_packaged(found)}
+    brought = {found.ref.group_kind for found in roots.values() if is_packaged(found)}
     return _ALWAYS_WHOLE.union(user for kind, user in _CHOOSERS.items() if kind in brought)
 
 
@@ -54,12 +54,12 @@ def relevant(
     """A filter for objects of any kind: whether one may matter, given the packages and namespaces in `roots`."""
     known = inventory.every_object() | also
     namespaces = {facts.NAMESPACE, facts.FLUX_NAMESPACE, *package_namespaces(roots)}
-    defined = {f.ref.name for f in roots.values() if f.ref.group_kind == DEFINITION and _is_packaged(f)}
+    defined = {f.ref.name for f in roots.values() if f.ref.group_kind == DEFINITION and is_packaged(f)}
     packaged = {resource.group_kind for resource in resources if str(resource) in defined}
     choosers = whole(roots) - _ALWAYS_WHOLE
-    classes = {f.ref.name for f in roots.values() if f.ref.group_kind == STORAGE_CLASS and _is_packaged(f)}
+    classes = {f.ref.name for f in roots.values() if f.ref.group_kind == STORAGE_CLASS and is_packaged(f)}
     roles = {
-        f.ref.name for f in roots.values() if f.ref.group_kind == CLUSTER_ROLE and (f.ref in known or _is_packaged(f))
+        f.ref.name for f in roots.values() if f.ref.group_kind == CLUSTER_ROLE and (f.ref in known or is_packaged(f))
     }
 
     def keep(found: Found) -> bool:
@@ -95,9 +95,9 @@ _OF_OTHER_FLUX = frozenset(kind.group_kind for kind in (*facts.FLUX_OTHER_KINDS,
 _FLUX_CONTROLLERS = frozenset({*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS, facts.FLUX_OPERATOR})
 
 
-def _is_packaged(found: Found) -> bool:
+def is_packaged(found: Found) -> bool:
     """Whether a CRD or ClusterRole may come from a package, so that it matters who uses it."""
-    return bool(
+    return found.ref not in inventory.every_object() and bool(
         found.owners
         or found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
         or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations

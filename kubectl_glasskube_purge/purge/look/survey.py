@@ -31,7 +31,7 @@ from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
 
 from . import helm_release
 from .compose import compose, controllers
-from .relevant import FIRST, package_namespaces, relevant, whole, without_aliases
+from .relevant import FIRST, is_packaged, package_namespaces, relevant, whole, without_aliases
 
 FEW = 2
 """Namespaces that are read one by one. For more, a list per kind of all namespaces takes fewer requests."""
@@ -199,7 +199,8 @@ async def controllers_now(client: Client, before: Survey) -> Survey:
 
 async def _read_whole(reading: _Reading) -> None:
     """Replaces the metadata of what has to be read whole: controllers, Pods of theirs and with volumes, the webhook
-    configuration, and CRDs that are being deleted, whose conditions show why they still exist."""
+    configuration, CRDs that are being deleted, whose conditions show why they still exist, and those of packages that
+    have instances, of which a conversion webhook may be part."""
     client, objects = reading.client, reading.objects
 
     async def all_in(kind: tuple[str, str], namespace: str) -> None:
@@ -213,7 +214,14 @@ async def _read_whole(reading: _Reading) -> None:
             found = await client.get(ref, whole=True)
             reading.take([found] if found is not None else [])
 
-    single = [found.ref for found in objects.values() if found.ref.group_kind == DEFINITION and found.terminating]
+    defines = {str(resource): resource.group_kind for resource in reading.resources}
+    in_use = {found.ref.group_kind for found in objects.values()} | {one.kind for one in reading.unreadable}
+    single = [
+        ref
+        for ref, found in objects.items()
+        if ref.group_kind == DEFINITION
+        and (found.terminating or (is_packaged(found) and defines.get(ref.name, ("", "")) in in_use))
+    ]
     single += [ref for ref in objects if ref == Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)]
     own = {facts.NAMESPACE, facts.FLUX_NAMESPACE}
     present = own & {ref.name for ref in objects if ref.group_kind == NAMESPACE}

@@ -197,6 +197,29 @@ async def test_an_apiservice_that_is_unavailable_is_known_by_its_condition(api: 
     assert [ref.name for ref in (await survey(client)).unavailable] == ["v1.dead.example.com"]
 
 
+# -- how CRDs are converted
+
+
+@pytest.mark.parametrize("used", ["instance", "unreadable", "no instance", "nobody's"])
+async def test_how_a_packages_crd_is_converted_is_read_if_it_has_instances(
+    api: FakeApi, client: Client, used: str
+) -> None:
+    api.kinds = (*CORE, TENANTS)
+    package = api.add(PACKAGES, "capsule")
+    owners = [] if used == "nobody's" else [package]
+    api.add(fake_api.DEFINITIONS, str(TENANTS), owners=owners, spec={"conversion": {"strategy": "Webhook"}})
+    if used == "unreadable":
+        api.failures[TENANTS.path()] = failure(403, "forbidden", "Forbidden")
+    elif used != "no instance":
+        api.add(TENANTS, "theirs")
+
+    found = (await survey(client)).get(Ref(*fake_api.DEFINITIONS.group_kind, "", str(TENANTS)))
+
+    assert found is not None
+    strategy = found.get("spec", "conversion", "strategy")
+    assert strategy == ("Webhook" if used in ("instance", "unreadable") else None)
+
+
 # -- what Helm stores
 
 
