@@ -22,7 +22,7 @@ from kubectl_glasskube_purge.purge.model.kinds import (
 from kubectl_glasskube_purge.purge.model.plan import Consequence
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .ownership import orphans, own_consequences
+from .ownership import helm_release_made_by, is_confirmed, orphans, own_consequences
 from .programs import programs_of, wrote_alone
 
 INCIDENTAL = frozenset(
@@ -134,11 +134,14 @@ def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Fou
 
     A volume claim made from a StatefulSet's template counts as the StatefulSet's; any other
     outlives who made it. What only Kubernetes itself, or programs of the packages' own Pods
-    there, wrote is a by-product, unless somebody who stays owns it. All else may be somebody's.
+    and hooks there, wrote is a by-product, unless somebody who stays owns it. All else may be somebody's.
     """
     inside = survey.in_namespace(namespace)
     unexplained = [f for f in inside if f.ref not in own]
-    programs = CONTROL_PLANE | programs_of(f for f in inside if f.ref.group_kind == POD and f.ref in own)
+    programs = CONTROL_PLANE | programs_of(f.get("spec") for f in inside if f.ref.group_kind == POD and f.ref in own)
+    for found in survey.of_kind(facts.HELM_RELEASE.group_kind):
+        if found.ref in own and is_confirmed(found, survey) and helm_release_made_by(found)[0] == namespace:
+            programs |= survey.hook_programs.get(helm_release_made_by(found), frozenset())
     sets = [f.ref.name for f in inside if f.ref.kind == "StatefulSet" and f.ref in own]
     return tuple(
         found

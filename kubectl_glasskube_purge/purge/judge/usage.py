@@ -59,7 +59,7 @@ Uses = Iterator[tuple[str, list[Ref]]]
 
 def instances(package: Package, own: Collection[Found], others: Others) -> Uses:
     """Instances of its kinds that others made."""
-    programs = programs_of(found for found in own if found.ref.group_kind == POD)
+    programs = programs_of(found.get("spec") for found in own if found.ref.group_kind == POD)
     for definition in own:
         kind = others.survey.defines.get(definition.ref.name) if definition.ref.group_kind == DEFINITION else None
         if any(one.what == definition.ref.name for one in others.survey.unreadable):

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import contextlib
 import hashlib
 import json
@@ -24,6 +23,7 @@ from typing import Any
 
 from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.judge.programs import programs_of
 
 POLICY = "helm.sh/resource-policy"
 
@@ -61,6 +61,8 @@ class Release:
     """What an uninstall removes."""
     kept: frozenset[Ref] = frozenset()
     """What an uninstall leaves, by Helm's resource policy."""
+    programs: frozenset[str] = frozenset()
+    """What the Jobs and Pods of its hooks run."""
     digest: str = ""
     """What helm-controller notes of it in `status.history`."""
     problem: str = ""
@@ -125,9 +127,26 @@ def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambd
             if _is_object(head):
                 policy = (head["metadata"].get("annotations") or {}).get(POLICY)
                 (kept if policy == "keep" else installed).update(_refs(head, namespace))
+        programs = programs_of(_pod_specs(content, expired))
+        return Release(frozenset(installed - kept), frozenset(kept), programs, digest(content), problem)
     except _NotDecoded as error:
         return Release(problem=str(error))
-    return Release(frozenset(installed - kept), frozenset(kept), digest(content), problem)
+    except (zlib.error, ValueError, AttributeError, TypeError, RecursionError):
+        return Release(problem="is not what Helm stores")
+
+
+def _pod_specs(content: Mapping[str, Any], expired: Callable[[], bool]) -> Iterator[Mapping[str, Any] | None]:
+    """Of the Jobs and Pods among a release's hooks; of each, only what stands in its first characters is read."""
+    for hook in content.get("hooks") or ():
+        if expired():
+            raise _NotDecoded(_TOO_LONG)
+        text = str(hook.get("manifest") or "")
+        with contextlib.suppress(yaml_text.YamlError):  # what isn't read proves nothing
+            head = yaml_text.read_head(text if len(text) <= _HEAD else "", ("kind", "spec"), _LIMITS)
+            if head.get("kind") == "Job":
+                yield ((head.get("spec") or {}).get("template") or {}).get("spec")
+            elif head.get("kind") == "Pod":
+                yield head.get("spec")
 
 
 def digest(release: Mapping[str, Any]) -> str:
@@ -160,21 +179,15 @@ def _stored(secret: Found) -> str:
 
 
 def _content(stored: str) -> dict[str, Any]:
-    """Raises `_NotDecoded` if it isn't a release, or exceeds a limit."""
+    """Raises `_NotDecoded` if it exceeds a limit, and errors of any sort if it isn't a release."""
     if len(stored) > PACKED:
         raise _NotDecoded(f"has more than {PACKED:,} bytes")
-    try:
-        packed = base64.b64decode(base64.b64decode(stored))
-        unpacked = _unpacked(packed) if packed.startswith(b"\x1f\x8b") else packed
-        if sum(map(unpacked.count, (b"{", b"[", b","))) > STRUCTURES:
-            raise _NotDecoded(f"has more than {STRUCTURES:,} JSON values")
-        content: dict[str, Any] = json.loads(unpacked)
-        content.get("manifest")
-        return content
-    except _NotDecoded:
-        raise
-    except (binascii.Error, zlib.error, ValueError, AttributeError, RecursionError) as error:
-        raise _NotDecoded("is not what Helm stores") from error
+    packed = base64.b64decode(base64.b64decode(stored))
+    unpacked = _unpacked(packed) if packed.startswith(b"\x1f\x8b") else packed
+    if sum(map(unpacked.count, (b"{", b"[", b","))) > STRUCTURES:
+        raise _NotDecoded(f"has more than {STRUCTURES:,} JSON values")
+    content: dict[str, Any] = json.loads(unpacked)
+    return content
 
 
 def _unpacked(packed: bytes) -> bytes:

@@ -17,7 +17,8 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.retries import Tries
-from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
+from kubectl_glasskube_purge.purge.judge.foreign import CONTROL_PLANE
+from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by, helm_release_of, noted_release
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
     DEFINITION,
@@ -135,11 +136,21 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     await asyncio.gather(*(reading.list(resource, keep=keep) for resource in others))
     await _read_whole(reading)
     releases = await _read_releases(reading)
+    noted = {
+        (helm_release_made_by(found), str(noted_release(found).get("digest") or ""))
+        for found in reading.objects.values()
+        if found.ref.group_kind == facts.HELM_RELEASE.group_kind
+    }
     # By the clock that wrote the objects' times: this machine's may be wrong.
     taken = client.answered.strftime("%Y-%m-%dT%H:%M:%SZ") if client.answered else ""
     return replace(
         reading.composed(resource.group_kind for resource in resources),
         helm_keeps=frozenset(ref for release in releases.values() for ref in release.kept),
+        hook_programs={
+            name: release.programs
+            for name, release in releases.items()
+            if release.programs and (name, release.digest) in noted
+        },
         unavailable=tuple(sorted(_unavailable(reading))),
         undecoded={name: release.problem for name, release in sorted(releases.items()) if release.problem},
         taken=taken,
@@ -249,7 +260,8 @@ def release_secret(objects: Mapping[Ref, Found], namespace: str, name: str) -> F
 
 
 async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_release.Release]:
-    """The stored manifests, by namespace and name, of the releases of HelmReleases that have objects marked to be kept.
+    """What is stored, by namespace and name, of the releases of HelmReleases that have objects marked to be kept, or
+    objects beside them that nothing explains and that their hooks may have made.
 
     No controller uninstalls any other release, so what it keeps doesn't matter. Helm reads its policy from the
     manifest in the release's Secret, not from an annotation that was added to the live object later.
@@ -265,6 +277,14 @@ async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_rel
         for found in objects
         if found.annotations.get(helm_release.POLICY) == keep
     }
+    unexplained = {
+        found.ref.namespace
+        for found in objects
+        if not (found.owners or helm_release_of(found) or CONTROL_PLANE.issuperset(found.managers))
+        and found.ref.group_kind not in facts.FLUX_GROUP_KINDS
+    }
+    owned = {ref.name for ref, found in reading.objects.items() if ref.group_kind == NAMESPACE and found.owners}
+    wanted = marked | {name for name in made if name[0] in unexplained & owned}
     secrets: dict[tuple[str, str], Found] = {}
 
     async def read(namespace: str, name: str) -> None:
@@ -276,6 +296,6 @@ async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_rel
             if secret is not None:
                 secrets[namespace, name] = secret
 
-    await asyncio.gather(*(read(namespace, name) for namespace, name in sorted(marked & made)))
+    await asyncio.gather(*(read(namespace, name) for namespace, name in sorted(wanted & made)))
     decoded = await helm_release.decode_all([(secret, namespace) for (namespace, _), secret in secrets.items()])
     return dict(zip(secrets, decoded, strict=True))

@@ -126,6 +126,9 @@ class Survey:
     """What Helm leaves at an uninstall: marked so in the release's stored manifest, not only on the live object."""
     undecoded: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Helm releases, by namespace and name, whose stored manifest isn't read completely → why: a predicate."""
+    hook_programs: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
+    """Helm releases, by namespace and name → the programs that their hooks run. Only of a release that
+    helm-controller noted so, and in whose namespace something is unexplained."""
     existing: frozenset[str] = frozenset()
     """UIDs that exist, of those that any ownerReference names."""
     unreadable: tuple[Unreadable, ...] = ()

@@ -45,6 +45,8 @@ class Chart:
     render: Callable[[str, str], list[Object]]
     folder: Sequence[Object] = ()
     """The CRDs in its `crds/`: Helm installs them first, keeps no record of them, and never deletes them."""
+    hooks: Sequence[Object] = ()
+    """Jobs that Helm stores with the release and not in its manifest. No double runs them."""
     fails_install: str = ""
     fails_uninstall: str = ""
 
@@ -275,7 +277,13 @@ CHARTS: Mapping[str, Chart] = {
         Chart("scanner", "0.9.0", _cluster_wide),
         Chart("part", "1.0.0", _web),
         Chart("issuers", "1.19.1", _issuers),
-        Chart("monitors", "79.5.0", _web, folder=[_definition("monitors", "Monitor", "monitors.example.com")]),
+        Chart(
+            "monitors",
+            "79.5.0",
+            _web,
+            folder=[_definition("monitors", "Monitor", "monitors.example.com")],
+            hooks=[_job("webhook-certgen")],
+        ),
         Chart(
             "broken", "0.1.0", _web, fails_install='template: broken/templates/web.yaml:7: nil pointer evaluating "x"'
         ),

@@ -287,6 +287,9 @@ class HelmController:
             "config": values or {},
             "manifest": "".join(f"---\n{yaml.safe_dump(item)}" for item in objects),
         }
+        if chart.hooks:
+            events = ["pre-install", "pre-upgrade"]
+            content["hooks"] = [{"manifest": yaml.safe_dump(one), "events": events} for one in chart.hooks]
         release = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(content).encode()))).decode()
         labels = {"owner": "helm", "name": name, "version": "1", "status": status, "modifiedAt": str(int(time.time()))}
         metadata = {"name": f"sh.helm.release.v1.{name}.v1", "namespace": namespace, "labels": labels}

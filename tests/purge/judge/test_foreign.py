@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -53,9 +54,9 @@ def test_what_openshift_puts_into_every_namespace_is_incidental_there_and_only_t
     assert foreign == {"my-dockercfg-1", *(() if openshift else (name for _, _, name, _ in OF_OPENSHIFT))}
 
 
-def strange(cluster: Cluster) -> set[str]:
+def strange(cluster: Cluster, **seen: Any) -> set[str]:
     """What keeps a package's namespace."""
-    survey = cluster.survey()
+    survey = replace(cluster.survey(), **seen)
     own = {found.ref for found in survey.objects.values() if found.uid not in cluster.foreign}
     return {found.ref.name for found in strangers(survey, "pkg0-home", own)}
 
@@ -102,3 +103,19 @@ def test_what_a_packages_own_programs_made_at_run_time_keeps_no_namespace() -> N
     cluster.theirs("", "Secret", "edited", "pkg0-home", managers=["certs-webhook", "kubectl-edit"])
     cluster.theirs("", "Secret", "of-another", "pkg0-home", managers=["certs-controller"])
     assert strange(cluster) == {"edited", "of-another"}
+
+
+@pytest.mark.parametrize("confirmed", [True, False])
+def test_what_hooks_of_a_confirmed_release_made_keeps_no_namespace(confirmed: bool) -> None:
+    """The Pods of a hook's Job are gone long since."""
+    cluster = installed("helm", packages=1)
+    if not confirmed:
+        (package,) = cluster.packages
+        cluster.change(package, body={**package.body, "status": {}})
+    cluster.theirs("", "Secret", "admission", "pkg0-home", managers=["kube-webhook-certgen"])
+    cluster.theirs("", "Secret", "edited", "pkg0-home", managers=["kube-webhook-certgen", "kubectl-edit"])
+    programs = {
+        ("pkg0-home", "pkg0-pkg0"): frozenset({"kube-webhook-certgen"}),
+        ("elsewhere", "pkg0-pkg0"): frozenset({"kubectl-edit"}),
+    }
+    assert strange(cluster, hook_programs=programs) == ({"edited"} if confirmed else {"edited", "admission"})

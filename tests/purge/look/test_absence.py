@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64encode
 from dataclasses import replace
 
 import pytest
@@ -10,6 +12,7 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.judge.ownership import consequences, orphans
+from kubectl_glasskube_purge.purge.look.helm_release import digest
 from kubectl_glasskube_purge.purge.look.survey import survey
 from tests.kube.scripted import Server, failure
 from tests.purge.look import fake_api
@@ -239,3 +242,28 @@ async def test_only_releases_that_a_helmrelease_made_are_read(api: FakeApi, clie
         api.add(SECRETS, f"sh.helm.release.v1.{name}.v1", "apps", metadata={"labels": labels})
 
     assert (await survey(client)).undecoded == {("apps", "made"): "is not what Helm stores"}
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
+    api: FakeApi, client: Client, noted: bool
+) -> None:
+    """And only if something in the package's namespace is unexplained."""
+    releases = Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, VERBS)
+    api.kinds = (*CORE, releases)
+    job = "kind: Job\nspec: {template: {spec: {containers: [{image: example.com/certgen}]}}}\n"
+    content = {"name": "web", "namespace": "apps", "manifest": "", "hooks": [{"manifest": job}]}
+    stored = b64encode(b64encode(json.dumps(content).encode())).decode()
+    package = api.add(PACKAGES, "web")
+    for namespace in ("apps", "quiet"):
+        api.add(NAMESPACES, namespace, owners=[package])
+        history = [{"namespace": namespace, "name": "web", "digest": digest(content) if noted else "sha256:0"}]
+        api.add(releases, "web", namespace, owners=[package], status={"history": history})
+        labels = {"owner": "helm", "name": "web", "version": "1"}
+        api.add(SECRETS, "sh.helm.release.v1.web.v1", namespace, metadata={"labels": labels}, data={"release": stored})
+    api.add(SECRETS, "admission", "apps", metadata={"managedFields": [{"manager": "certgen"}]})
+    api.add(CONFIG_MAPS, "root", "quiet", metadata={"managedFields": [{"manager": "kube-controller-manager"}]})
+
+    programs = (await survey(client)).hook_programs
+
+    assert programs == ({("apps", "web"): {"certgen"}} if noted else {})

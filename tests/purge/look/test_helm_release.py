@@ -48,6 +48,51 @@ def test_what_a_release_consists_of_and_what_it_leaves() -> None:
     assert not release.problem
 
 
+JOB = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: create}
+spec:
+  template:
+    spec:
+      initContainers: [{name: wait, image: "example.com/waiter:v1"}]
+      containers: [{name: create, image: "example.com/ingress-nginx/kube-webhook-certgen:v1.6@sha256:0", args: [--x]}]
+"""
+
+
+def with_hooks(*hooks: object) -> Release:
+    return decode(secret(gzip.compress(json.dumps({"manifest": MANIFEST, "hooks": hooks}).encode())), "home")
+
+
+def test_which_programs_the_jobs_of_a_releases_hooks_run() -> None:
+    """They write objects at run time, and their Pods are gone afterwards."""
+    pod = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: x, command: [/bin/seed]}]}\n"
+    other = "apiVersion: v1\nkind: Gadget\nspec: {template: {spec: {containers: [{image: other}]}}}\n"
+    manifests = (JOB, pod, other, "a: &a [x]\n", "", JOB.replace("waiter", "much") + "#" * 500_000)
+    release = with_hooks(*({"manifest": manifest, "events": ["pre-install"]} for manifest in manifests))
+    assert release.programs == {"kube-webhook-certgen", "waiter", "seed"}
+    assert len(release.kept) == 2
+    assert not release.problem
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"hooks": 5},
+        {"hooks": [5]},
+        {"hooks": [{"events": 5}]},
+        {"chart": [5]},
+        {"name": "\ud800"},
+        {"hooks": [{"manifest": "kind: Pod\nspec: [5]\n"}]},
+        {"hooks": [{"manifest": "kind: Job\nspec: {template: {spec: {containers: [5]}}}\n"}]},
+    ],
+)
+async def test_a_release_of_another_shape_is_not_decoded(content: dict[str, object]) -> None:
+    found = secret(gzip.compress(json.dumps({"manifest": MANIFEST, **content}).encode()))
+    (release,) = await decode_all([(found, "home")])
+    assert release == Release(problem="is not what Helm stores")
+
+
 def bomb() -> bytes:
     """As much as `UNPACKED` and a bit, of nothing."""
     packer = zlib.compressobj(level=1, wbits=31)
