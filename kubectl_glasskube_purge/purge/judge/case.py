@@ -39,6 +39,8 @@ class Case:
     handed: handover.Kept
     protected: Mapping[Ref, Protection]
     """What stays although its owner goes."""
+    going: tuple[Found, ...]
+    """What goes with the packages, and what packages that are gone left, sorted."""
     abandoned: tuple[Found, ...] = ()
     """What of Flux's kinds goes without its controller, by `--force-finalizers`, sorted.
 
@@ -98,10 +100,10 @@ def consider(survey: Survey, options: Options) -> Case:
     staying = protected.keys() | {found.ref for found in handed.owned}
     orphaned = [found for found in orphans(survey) if found.ref not in protected]
     following = consequences(survey, [*packages, *orphaned], staying).values()
-    going = sorted((*orphaned, *(consequence.found for consequence in following)), key=lambda found: found.ref)
+    going = tuple(sorted((*orphaned, *(one.found for one in following)), key=lambda found: found.ref))
     abandoned = tuple(found for found in going if _is_abandoned(found, survey, options.force_finalizers))
     suspended = tuple(filter(is_suspended, going))
-    return Case(survey, options, verdict, mode, decisions, handed, protected, abandoned, suspended)
+    return Case(survey, options, verdict, mode, decisions, handed, protected, going, abandoned, suspended)
 
 
 def _is_abandoned(found: Found, survey: Survey, consent: Collection[str]) -> bool:

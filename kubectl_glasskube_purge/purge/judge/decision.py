@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.purge.model.plan import Decision, Options, Use, package_name
@@ -58,14 +57,15 @@ def _keep_required(why: dict[Ref, str], packages: Mapping[Ref, Package]) -> None
 
 def _used(survey: Survey, kept: Collection[Ref]) -> Mapping[Ref, tuple[Use, ...]]:
     """The packages that others rely on, with what of them."""
-    going = [package for package in survey.packages if package.ref not in kept]
-    own = {package.ref for package in going}.union(*(brought(survey)[package.ref] for package in going))
-    others = Others(survey, own, tuple(package for package in survey.packages if package.ref in kept))
-    used = {}
-    for package in survey.packages:
-        brings = brought(survey)[package.ref].keys()
-        used[package.ref] = uses(package, replace(others, own=own | brings) if package.ref in kept else others)
+    brings = brought(survey)
+    # A package that is kept may be part of one that goes.
+    own = _with_brought(survey, brings.keys() - kept) - _with_brought(survey, kept)
+    used = {package.ref: uses(package, Others(survey, own | brings[package.ref].keys())) for package in survey.packages}
     return {ref: found for ref, found in used.items() if found}
+
+
+def _with_brought(survey: Survey, packages: Collection[Ref]) -> set[Ref]:
+    return set(packages).union(*(brought(survey)[ref] for ref in packages))
 
 
 def handed_over(survey: Survey) -> tuple[str, ...]:

@@ -35,12 +35,11 @@ from .programs import programs_of, wrote_alone
 
 @dataclass(frozen=True)
 class Others:
-    """What tells others' objects from those of the packages that go."""
+    """What tells others' objects from those of a package, and of the packages that go."""
 
     survey: Survey
     own: Collection[Ref]
-    """What the packages that go brought."""
-    staying: tuple[Package, ...] = ()
+    """The packages that go, what they brought, and what the package in question did."""
 
     def of_kind(self, *kinds: tuple[str, str]) -> Iterator[Found]:
         """The objects of others."""
@@ -100,7 +99,8 @@ def roles(package: Package, own: Iterable[Found], others: Others) -> Uses:
 
 def dependents(package: Package, own: Iterable[Found], others: Others) -> Uses:
     """Packages that stay and depend on it."""
-    yield "the package itself", [one.ref for one in others.staying if package.ref in one.requires]
+    depending = [one.ref for one in others.survey.packages if package.ref in one.requires]
+    yield "the package itself", [ref for ref in depending if ref not in others.own]
 
 
 CHECKS: tuple[Callable[[Package, Collection[Found], Others], Uses], ...] = (

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.judge.usage import bindings_of, missed
 from kubectl_glasskube_purge.purge.model.kinds import (
@@ -223,6 +223,17 @@ def test_what_a_kept_package_depends_on_is_kept_with_it() -> None:
     kept = decided(cluster, keep=("pkg0",))
     assert [one.decision for one in kept.packages] == ["keep", "delete", "keep"]
     assert kept.packages[2].why == "pkg0 depends on it"
+
+
+def test_a_kept_component_of_a_package_that_goes_relies_on_what_it_uses() -> None:
+    cluster = in_use(3)
+    suite, part = cluster.packages[1:]
+    cluster.change(part, owners=(Owner(suite.ref.group, suite.ref.kind, suite.ref.name, suite.uid),))
+    (mine,) = cluster.of((GROUP, "Certificate"))
+    cluster.change(mine, owners=(Owner(part.ref.group, part.ref.kind, part.ref.name, part.uid),))
+    assert [one.decision for one in decided(cluster).packages] == ["delete", "delete", "delete"]
+    kept = decided(cluster, keep=(part.ref.name,)).packages
+    assert [one.decision for one in kept] == ["undecided", "delete", "keep"]
 
 
 def test_a_name_that_no_package_has_is_refused_unless_an_earlier_run_handed_it_over() -> None:
