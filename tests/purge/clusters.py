@@ -444,6 +444,21 @@ def their_instance(cluster: Cluster, number: int) -> None:
         )
 
 
+def their_converted_instance(cluster: Cluster, number: int) -> None:
+    """Likewise, of a CRD whose versions a Service of a package converts."""
+    their_instance(cluster, number)
+    names = sorted(name for name in cluster.defines if name.endswith(GADGET[0]))
+    package = _some(cluster.packages, number)
+    if names and package is not None:
+        home = package.ref.namespace or f"{package.ref.name}-home"
+        cluster.add("", "Service", "convert", home, owners=[package])
+        conversion = {"webhook": {"clientConfig": {"service": {"name": "convert", "namespace": home}}}}
+        versions = [{"name": name, "served": True, "schema": name if number % 2 else "same"} for name in ("v1", "v2")]
+        definition = cluster.find(*DEFINITION, names[number % len(names)])
+        assert definition is not None
+        cluster.change(definition, body={"spec": {"conversion": conversion, "versions": versions}})
+
+
 def protected(cluster: Cluster, number: int) -> None:
     """Somebody put a keep annotation on what a package brought."""
     candidates = [f for f in _of_packages(cluster) if f.uid not in cluster.helm_keeps]
@@ -566,6 +581,7 @@ FEATURES: Mapping[str, Feature] = {
         their_binding,
         their_subject,
         their_instance,
+        their_converted_instance,
         protected,
         protected_by_helm,
         protected_of_glasskube,
