@@ -36,14 +36,18 @@ async def detach(run: Run, stage: str, action: Action) -> None:
 
 
 async def take_conversion_off(run: Run, stage: str, action: Action) -> None:
-    """Sets a kept CRD's conversion strategy to None, unless its versions are no longer those that were seen.
+    """Sets a kept CRD's conversion strategy to None.
 
-    Raises `Interrupted` and `KubeError`.
+    Raises `GuardStopped` if its versions are no longer those that were seen, `Interrupted` and `KubeError`.
     """
     run.raise_if_stopped()
     seen = {"op": "test", "path": "/spec/versions", "value": action.found.get("spec", "versions")}
     patch = edits.setting(action.found.uid, "/spec/conversion", {"strategy": "None"})
-    await run.client.patch(action.ref, [seen, *patch])
+    try:
+        await run.client.patch(action.ref, [seen, *patch])
+    except (errors.NotFound, errors.Invalid) as error:
+        hint = "Run this again: it is judged anew."
+        raise GuardStopped("changed", f"{action.ref.display} has changed since the survey", hint) from error
     run.emit(ObjectDone(stage, action.ref, action.found.uid, "apply", "applied", action.reason))
 
 
