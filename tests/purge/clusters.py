@@ -264,6 +264,11 @@ def _definition(cluster: Cluster, name: str, **more: Any) -> Found:
     return cluster.add(*DEFINITION, f"gadgets.{group}", **more)
 
 
+def noted(name: str, namespace: str) -> dict[str, Any]:
+    """What helm-controller notes of the release that it made, from v0.37 on."""
+    return {"storageNamespace": namespace, "history": [{"name": name, "namespace": namespace, "version": 1}]}
+
+
 def _helm(cluster: Cluster, name: str, home: str, package: Found, parts: frozenset[str]) -> None:
     operator = ["package-operator"]
     cluster.add(*facts.HELM_REPOSITORY.group_kind, f"{name}-{name}", home, owners=[package], managers=operator)
@@ -276,7 +281,7 @@ def _helm(cluster: Cluster, name: str, home: str, package: Found, parts: frozens
         owners=[package],
         managers=operator,
         finalizers=[facts.FLUX_FINALIZER],
-        body={"spec": spec},
+        body={"spec": spec, "status": noted(f"{name}-{name}", home)},
     )
     chart = cluster.add(
         *facts.HELM_CHART.group_kind,

@@ -47,7 +47,9 @@ def package(name: str, namespace: str = "") -> list[Found]:
     named = {"group": facts.HELM_GROUP, "kind": "HelmRelease", "namespace": home, "name": f"{name}-{name}"}
     body = {"spec": spec, "status": {"ownedResources": [named]}}
     root = found(*kind.group_kind, name, namespace, finalizers=(facts.PACKAGE_FINALIZER,), body=body)
-    release = found(*facts.HELM_RELEASE.group_kind, f"{name}-{name}", home, owner=root, body={"spec": {}})
+    status = {"storageNamespace": home, "history": [{"name": f"{name}-{name}", "namespace": home, "version": 1}]}
+    release_body = {"spec": {}, "status": status}
+    release = found(*facts.HELM_RELEASE.group_kind, f"{name}-{name}", home, owner=root, body=release_body)
     marks = {
         facts.HELM_RELEASE_NAME_ANNOTATION: f"{name}-{name}",
         facts.HELM_RELEASE_NAMESPACE_ANNOTATION: home,

@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import KeepMode, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .ownership import chart_of, helm_release_made_by, stray_charts
+from .ownership import chart_of, stored_release, stray_charts
 
 
 @dataclass(frozen=True)
@@ -79,5 +79,5 @@ def _managed_by(found: Found, mode: KeepMode) -> str:
 
 def reason(helm_release: Found) -> str:
     """Why and how a HelmRelease goes without its chart."""
-    namespace, name = helm_release_made_by(helm_release)
+    namespace, name = stored_release(helm_release)
     return f"handed over to Helm: helm status -n {namespace} {name}"

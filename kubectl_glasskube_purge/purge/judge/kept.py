@@ -14,7 +14,7 @@ from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
 from .case import Case
 from .foreign import made_from_template
 from .installation import Installation
-from .ownership import helm_release_made_by, helm_release_of, is_suspended
+from .ownership import installed_by, is_suspended
 
 Reasons = Iterator[tuple[Found, str]]
 
@@ -60,13 +60,11 @@ def namespace(case: Case, installed: Installation, going: Collection[Ref]) -> Re
 
 def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
     """The objects of charts whose HelmRelease goes without being uninstalled."""
-    without_chart = (*case.abandoned, *case.suspended)
-    helm_releases = (found for found in without_chart if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
-    left = {helm_release_made_by(found): found for found in helm_releases}
-    for found in case.survey.objects.values() if left else ():
-        if (helm_release := left.get(helm_release_of(found) or ("", ""))) is not None:
+    for helm_release in (*case.abandoned, *case.suspended):
+        if helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind:
             why = "it is suspended" if is_suspended(helm_release) else "--force-finalizers"
-            yield found, f"stays behind: nobody uninstalls the chart of {helm_release.ref.display} ({why})"
+            for found in installed_by(helm_release, case.survey):
+                yield found, f"stays behind: nobody uninstalls the chart of {helm_release.ref.display} ({why})"
 
 
 def left_by_helm(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:

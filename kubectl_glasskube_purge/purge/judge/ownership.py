@@ -73,8 +73,7 @@ def _loses_last_owner(found: Found, going: set[str], existing: frozenset[str]) -
 
 def _dependents(found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
     """What directly follows one object, with the rule by which it does."""
-    by_owner, by_helm_release = _index(survey)
-    for dependent in by_owner.get(found.uid, ()):
+    for dependent in _index(survey)[0].get(found.uid, ()):
         yield dependent, "owner"
     if found.ref.group_kind == NAMESPACE:
         for dependent in survey.in_namespace(found.ref.name):
@@ -83,8 +82,8 @@ def _dependents(found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
         for dependent in survey.of_kind(kind):
             yield dependent, "definition"
     if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
-        for dependent in by_helm_release.get(helm_release_made_by(found), ()):
-            if dependent.ref not in survey.helm_keeps and _uninstalls(found, dependent, survey):
+        for dependent in installed_by(found, survey):
+            if dependent.ref not in survey.helm_keeps:
                 yield dependent, "helm"
         if (chart := survey.get(chart_of(found))) is not None and is_of_flux(chart):
             yield chart, "chart"
@@ -109,22 +108,50 @@ def _named(survey: Survey) -> frozenset[tuple[str, Ref]]:
     )
 
 
-def _uninstalls(helm_release: Found, dependent: Found, survey: Survey) -> bool:
-    """Whether an object of the Helm release that a HelmRelease names is deleted with the HelmRelease.
+def installed_by(helm_release: Found, survey: Survey) -> list[Found]:
+    """What the chart of a HelmRelease installed: also what Helm keeps, and the stored revisions of the Helm release.
 
-    Without confirmation only a Helm release in its own namespace counts, and of that only what is in this namespace,
-    unless no package claims the HelmRelease or the package that could confirm it is gone.
+    helm-controller's record shows which Helm release that is. Without one (before helm-controller v0.37) the spec
+    names it, and the objects' origin labels confirm it. Without confirmation by a package only a Helm release in
+    the HelmRelease's own namespace counts, and of that only what is in this namespace, unless no package claims the
+    HelmRelease or the package that could confirm it is gone.
     """
+    installed, stored = _of_helm_release(helm_release, survey)
     if is_confirmed(helm_release, survey):
-        return True
+        if noted_release(helm_release):
+            return [*installed, *stored]
+        own = [found for found in installed if origin_of(found) == _origin(helm_release)]
+        return own if is_steered(helm_release, survey) else [*own, *stored]
     home = helm_release.ref.namespace
-    if helm_release_made_by(helm_release)[0] != home:
+    everywhere = not helm_release.owned_by(survey.package_uids)
+    own = installed if helm_release_made_by(helm_release)[0] == home else []
+    return [f for f in own if everywhere or f.ref.namespace == home] + [f for f in stored if f.ref.namespace == home]
+
+
+def is_steered(helm_release: Found, survey: Survey) -> bool:
+    """Whether the spec of a HelmRelease without helm-controller's record names the Helm release of somebody else.
+
+    helm-controller before v0.37 uninstalls what the spec names, whoever changed it. Every object of a chart has its
+    origin labels since helm-controller v0.8, apart from what a controller derives from such an object and owns.
+    """
+    if noted_release(helm_release):
         return False
-    return dependent.ref.namespace == home or not helm_release.owned_by(survey.package_uids)
+    installed, stored = _of_helm_release(helm_release, survey)
+    origins = {origin_of(found) == _origin(helm_release) for found in installed if not found.owners}
+    places = {helm_release_made_by(helm_release)[0], stored_release(helm_release)[0]}
+    elsewhere = bool(installed or stored) and places != {helm_release.ref.namespace}
+    return False in origins or (elsewhere and not origins)
+
+
+def _of_helm_release(helm_release: Found, survey: Survey) -> tuple[list[Found], list[Found]]:
+    """The objects that are marked as those of a HelmRelease's Helm release, and its stored revisions."""
+    by_helm_release = _index(survey)[1]
+    made, stored = helm_releases_of(helm_release)
+    return by_helm_release.get(made, []), by_helm_release.get(stored, [])
 
 
 @lru_cache(maxsize=2)
-def _index(survey: Survey) -> tuple[Mapping[str, list[Found]], Mapping[tuple[str, str], list[Found]]]:
+def _index(survey: Survey) -> tuple[Mapping[str, list[Found]], Mapping[HelmRelease, list[Found]]]:
     """The objects by the UIDs of their owners, and by the Helm release that they are of."""
     by_owner, by_helm_release = defaultdict(list), defaultdict(list)
     for found in survey.objects.values():
@@ -135,13 +162,32 @@ def _index(survey: Survey) -> tuple[Mapping[str, list[Found]], Mapping[tuple[str
     return by_owner, by_helm_release
 
 
-def helm_release_of(found: Found) -> tuple[str, str] | None:
-    """Namespace and name of the Helm release that an object is of, its stored revisions among them; None for none."""
+HelmRelease = tuple[str, str, bool]
+"""Namespace and name of a Helm release, and whether that is where Helm stores it: it may be another namespace."""
+
+
+def helm_release_of(found: Found) -> HelmRelease | None:
+    """The Helm release that an object is of, its stored revisions among them; None for none."""
     if name := found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION):
-        return found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), name
+        return found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""), name, False
     if found.ref.group_kind == SECRET and found.labels.get("owner") == "helm":
-        return found.ref.namespace, found.labels.get("name", "")
+        return found.ref.namespace, found.labels.get("name", ""), True
     return None
+
+
+def helm_releases_of(helm_release: Found) -> tuple[HelmRelease, HelmRelease]:
+    """What `helm_release_of` returns for the objects of a HelmRelease's chart, and for the stored revisions."""
+    return (*helm_release_made_by(helm_release), False), (*stored_release(helm_release), True)
+
+
+def origin_of(found: Found) -> tuple[str, str]:
+    """Namespace and name of the HelmRelease that an object's labels name."""
+    labels = found.labels
+    return labels.get(facts.FLUX_HELM_RELEASE_NAMESPACE_LABEL, ""), labels.get(facts.FLUX_HELM_RELEASE_LABEL, "")
+
+
+def _origin(helm_release: Found) -> tuple[str, str]:
+    return helm_release.ref.namespace, helm_release.ref.name
 
 
 def is_suspended(helm_release: Found) -> bool:
@@ -162,6 +208,15 @@ def helm_release_made_by(helm_release: Found) -> tuple[str, str]:
     if not name:
         name = f"{target}-{helm_release.ref.name}" if target else helm_release.ref.name
     return target or helm_release.ref.namespace, name
+
+
+def stored_release(helm_release: Found) -> tuple[str, str]:
+    """Namespace and name under which Helm stores the release of a HelmRelease, as `helm status -n` takes them.
+
+    The namespace is helm-controller's default, not the chart's (GetStorageNamespace), unless it noted another.
+    """
+    noted = helm_release.get("status", "storageNamespace") or helm_release.get("spec", "storageNamespace")
+    return str(noted or helm_release.ref.namespace), helm_release_made_by(helm_release)[1]
 
 
 def noted_release(helm_release: Found) -> Mapping[str, Any]:

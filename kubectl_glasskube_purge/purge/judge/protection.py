@@ -18,7 +18,9 @@ from .ownership import (
     drawing_from,
     helm_release_made_by,
     helm_release_of,
+    helm_releases_of,
     is_confirmed,
+    is_steered,
     orphans,
     own_consequences,
     source_of,
@@ -115,8 +117,12 @@ def _source(found: Found, use: _Use) -> Protection | None:
 
 
 def _helm_release(found: Found, use: _Use) -> Protection | None:
-    """One that a package owns by its own word only, and outside of the package's namespaces."""
+    """One that would have others' release uninstalled, or that a package owns by its own word only, outside of the
+    package's namespaces."""
     survey = use.survey
+    if is_steered(found, survey):
+        release = "/".join(helm_release_made_by(found))
+        return Protection(found, f"its spec names Helm release {release}, whose objects don't show that it made them")
     owners = [package for package in survey.package_objects if found.owned_by({package.uid})]
     if not owners or is_confirmed(found, survey):
         return None
@@ -169,5 +175,5 @@ def _chart_needs(survey: Survey, kept: Found) -> Iterator[Ref]:
         yield source_of(kept)
     elif (made := helm_release_of(kept)) is not None and kept.ref not in survey.helm_keeps:
         for helm_release in survey.of_kind(facts.HELM_RELEASE.group_kind):
-            if helm_release_made_by(helm_release) == made:
+            if made in helm_releases_of(helm_release):
                 yield helm_release.ref

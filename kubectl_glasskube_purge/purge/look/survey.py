@@ -18,7 +18,13 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.retries import Tries
 from kubectl_glasskube_purge.purge.judge.foreign import CONTROL_PLANE
-from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by, helm_release_of, noted_release
+from kubectl_glasskube_purge.purge.judge.ownership import (
+    helm_release_made_by,
+    helm_release_of,
+    helm_releases_of,
+    noted_release,
+    stored_release,
+)
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
     DEFINITION,
@@ -145,14 +151,14 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     taken = client.answered.strftime("%Y-%m-%dT%H:%M:%SZ") if client.answered else ""
     return replace(
         reading.composed(resource.group_kind for resource in resources),
-        helm_keeps=frozenset(ref for release in releases.values() for ref in release.kept),
+        helm_keeps=frozenset(_kept_by_helm(reading, releases)),
         hook_programs={
-            name: release.programs
-            for name, release in releases.items()
-            if release.programs and (name, release.digest) in noted
+            made: release.programs
+            for (made, _), release in releases.items()
+            if release.programs and (made, release.digest) in noted
         },
         unavailable=tuple(sorted(_unavailable(reading))),
-        undecoded={name: release.problem for name, release in sorted(releases.items()) if release.problem},
+        undecoded={stored: release.problem for (_, stored), release in sorted(releases.items()) if release.problem},
         taken=taken,
     )
 
@@ -259,24 +265,20 @@ def release_secret(objects: Mapping[Ref, Found], namespace: str, name: str) -> F
     return max(numbered, key=lambda found: int(found.labels["version"]), default=None)
 
 
-async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_release.Release]:
-    """What is stored, by namespace and name, of the releases of HelmReleases that have objects marked to be kept, or
-    objects beside them that nothing explains and that their hooks may have made.
+Names = tuple[tuple[str, str], tuple[str, str]]
+"""Namespace and name of a Helm release: where its chart is installed, and where Helm stores it."""
+
+
+async def _read_releases(reading: _Reading) -> Mapping[Names, helm_release.Release]:
+    """What is stored of the releases of HelmReleases that have objects marked to be kept, or objects beside them that
+    nothing explains and that their hooks may have made.
 
     No controller uninstalls any other release, so what it keeps doesn't matter. Helm reads its policy from the
     manifest in the release's Secret, not from an annotation that was added to the live object later.
     """
     keep = facts.KEEP_ANNOTATIONS[helm_release.POLICY]
     objects = reading.objects.values()
-    made = {helm_release_made_by(found) for found in objects if found.ref.group_kind == facts.HELM_RELEASE.group_kind}
-    marked = {
-        (
-            found.annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""),
-            found.annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION, ""),
-        )
-        for found in objects
-        if found.annotations.get(helm_release.POLICY) == keep
-    }
+    marked = {helm_release_of(found) for found in objects if found.annotations.get(helm_release.POLICY) == keep}
     unexplained = {
         found.ref.namespace
         for found in objects
@@ -284,18 +286,31 @@ async def _read_releases(reading: _Reading) -> Mapping[tuple[str, str], helm_rel
         and found.ref.group_kind not in facts.FLUX_GROUP_KINDS
     }
     owned = {ref.name for ref, found in reading.objects.items() if ref.group_kind == NAMESPACE and found.owners}
-    wanted = marked | {name for name in made if name[0] in unexplained & owned}
-    secrets: dict[tuple[str, str], Found] = {}
+    made = (found for found in objects if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
+    names = {
+        (helm_release_made_by(f), stored_release(f))
+        for f in made
+        if helm_releases_of(f)[0] in marked or helm_release_made_by(f)[0] in unexplained & owned
+    }
+    secrets: dict[Names, Found] = {}
 
-    async def read(namespace: str, name: str) -> None:
-        newest = release_secret(reading.objects, namespace, name)
+    async def read(made: tuple[str, str], stored: tuple[str, str]) -> None:
+        newest = release_secret(reading.objects, *stored)
         if newest is None:
             return
         with reading.doubt(newest.ref.display):
             secret = await reading.client.get(newest.ref, whole=True)
             if secret is not None:
-                secrets[namespace, name] = secret
+                secrets[made, stored] = secret
 
-    await asyncio.gather(*(read(namespace, name) for namespace, name in sorted(wanted & made)))
-    decoded = await helm_release.decode_all([(secret, namespace) for (namespace, _), secret in secrets.items()])
+    await asyncio.gather(*(read(*name) for name in sorted(names)))
+    decoded = await helm_release.decode_all([(secret, made[0]) for (made, _), secret in secrets.items()])
     return dict(zip(secrets, decoded, strict=True))
+
+
+def _kept_by_helm(reading: _Reading, releases: Mapping[Names, helm_release.Release]) -> Iterator[Ref]:
+    """What stored manifests say is kept, of the objects that are marked as that release's: any other is not its own."""
+    for (made, _), release in releases.items():
+        for ref in release.kept:
+            if (found := reading.objects.get(ref)) is not None and helm_release_of(found) == (*made, False):
+                yield ref

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.objects import Found
+from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
-from tests.purge.clusters import RBAC, Cluster, installed
+from tests.purge.clusters import DEFINITION, RBAC, Cluster, installed
 
 CILIUM = {"annotations": {facts.HELM_RELEASE_NAME_ANNOTATION: "cilium", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: "net"}}
 CLAIMS: dict[str, Any] = {"targetNamespace": "net", "releaseName": "cilium"}
@@ -46,8 +46,7 @@ def test_a_release_that_a_forged_helmrelease_claims_is_not_deleted(namespace: st
     release = forged(cluster, namespace)
     victims = others(cluster)
     decision = decided(cluster)
-    assert not decision.going.keys() & {found.ref for found in victims}
-    assert (release.ref in decision.going) == (namespace == "pkg0-home")
+    assert not decision.going.keys() & {release.ref, *(found.ref for found in victims)}
 
 
 def test_a_helmrelease_that_its_package_does_not_name_is_detached() -> None:
@@ -82,3 +81,72 @@ def test_a_helmrelease_without_confirmation_takes_nothing_outside_of_its_namespa
     going = {(ref.kind, ref.name) for ref in decided(cluster).going}
     assert {("HelmRelease", "pkg0-pkg0"), ("Deployment", "pkg0-web"), ("Namespace", "pkg0-home")} <= going
     assert ("ClusterRole", "pkg0-chart") not in going
+
+
+RECORD = {"history": [{"name": "pkg0-pkg0", "namespace": "pkg0-home", "version": 1}]}
+ORIGIN = {facts.FLUX_HELM_RELEASE_LABEL: "pkg0-pkg0", facts.FLUX_HELM_RELEASE_NAMESPACE_LABEL: "pkg0-home"}
+
+
+def without_record(spec: dict[str, Any], labelled: bool = True) -> Cluster:
+    """A package whose HelmRelease was made by a controller before v0.37, which noted nothing."""
+    cluster = installed("helm", packages=1)
+    release = cluster.find(*facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "pkg0-home")
+    assert release is not None
+    cluster.change(release, body={"spec": {**release.body["spec"], **spec}})
+    for uid in cluster.charts[release.uid] if labelled else ():
+        if cluster.objects[uid].ref.kind != "Secret":
+            cluster.change(cluster.objects[uid], labels=ORIGIN)
+    return cluster
+
+
+CHART_OBJECTS = {
+    ("Deployment", "pkg0-web"),
+    ("ClusterRole", "pkg0-chart"),
+    ("Secret", "sh.helm.release.v1.pkg0-pkg0.v1"),
+}
+
+
+def test_without_a_record_origin_labels_confirm_what_a_chart_installed() -> None:
+    going = decided(without_record({})).going
+    assert {(ref.kind, ref.name) for ref in going} >= CHART_OBJECTS
+
+
+@pytest.mark.parametrize("spec", [CLAIMS, {"targetNamespace": "net"}, {"releaseName": "cilium"}])
+def test_a_spec_without_a_record_steers_nothing(spec: dict[str, Any]) -> None:
+    """helm-controller before v0.37 uninstalls what the spec names, so such a HelmRelease must not be deleted."""
+    cluster = without_record(spec)
+    name = spec.get("releaseName", "net-pkg0-pkg0")
+    home = spec.get("targetNamespace", "pkg0-home")
+    marks = {facts.HELM_RELEASE_NAME_ANNOTATION: name, facts.HELM_RELEASE_NAMESPACE_ANNOTATION: home}
+    role = cluster.theirs(RBAC, "ClusterRole", "cilium", annotations=marks)
+    kept = cluster.theirs(*DEFINITION, "nets.cilium.io", annotations=marks)
+    cluster.defines["nets.cilium.io"] = ("cilium.io", "Net")
+    stored = cluster.theirs("", "Secret", f"sh.helm.release.v1.{name}.v1", home, labels={"owner": "helm", "name": name})
+    release = Ref(*facts.HELM_RELEASE.group_kind, "pkg0-home", "pkg0-pkg0")
+    decision = plan(cluster.survey(), Options(ignore_busy=True, delete_in_use=True, delete_crds=True))
+    assert not decision.going.keys() & {release, role.ref, kept.ref, stored.ref}
+    assert [one.why for one in decision.kept if one.ref == release and "spec names" in one.why]
+
+
+def test_a_stored_release_elsewhere_that_no_object_confirms_steers_nothing() -> None:
+    cluster = without_record({"storageNamespace": "net", "releaseName": "cilium"}, labelled=False)
+    labels = {"owner": "helm", "name": "cilium"}
+    stored = cluster.theirs("", "Secret", "sh.helm.release.v1.cilium.v1", "net", labels=labels)
+    release = Ref(*facts.HELM_RELEASE.group_kind, "pkg0-home", "pkg0-pkg0")
+    assert not decided(cluster).going.keys() & {release, stored.ref}
+
+
+def test_a_stored_release_is_looked_for_where_helm_controller_stored_it() -> None:
+    cluster = installed("helm", packages=1)
+    release = cluster.find(*facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "pkg0-home")
+    assert release is not None
+    cluster.change(release, body={**release.body, "status": {**RECORD, "storageNamespace": "shop"}})
+    labels = {"owner": "helm", "name": "pkg0-pkg0", "version": "1"}
+    stored = cluster.add("", "Secret", "sh.helm.release.v1.pkg0-pkg0.v1", "shop", labels=labels)
+    other = cluster.theirs("", "Secret", "sh.helm.release.v1.pkg0-pkg0.v1", "net", labels=labels)
+    decision = decided(cluster)
+    assert stored.ref in decision.going
+    assert other.ref not in decision.going
+    handed = plan(cluster.survey(), Options(ignore_busy=True, keep_packages="helm"))
+    (reason,) = [one.reason for stage in handed.stages for one in stage.actions if one.ref == release.ref]
+    assert reason == "handed over to Helm: helm status -n shop pkg0-pkg0"

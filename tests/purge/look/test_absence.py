@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from base64 import b64encode
 from dataclasses import replace
@@ -226,11 +227,13 @@ async def test_how_a_packages_crd_is_converted_is_read_if_it_has_instances(
 # -- what Helm stores
 
 
+HELM_RELEASES = Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, VERBS)
+
+
 async def test_only_releases_that_a_helmrelease_made_are_read(api: FakeApi, client: Client) -> None:
     """Whoever may write Secrets and nothing else costs no time."""
-    releases = Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, VERBS)
-    api.kinds = (*CORE, releases)
-    api.add(releases, "made", "apps")
+    api.kinds = (*CORE, HELM_RELEASES)
+    api.add(HELM_RELEASES, "made", "apps")
     for name in ("made", "theirs"):
         notes = {
             "meta.helm.sh/release-name": name,
@@ -267,3 +270,21 @@ async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
     programs = (await survey(client)).hook_programs
 
     assert programs == ({("apps", "web"): {"certgen"}} if noted else {})
+
+
+async def test_a_stored_release_is_read_where_it_is_stored_and_keeps_only_its_own(api: FakeApi, client: Client) -> None:
+    api.kinds = (*CORE, HELM_RELEASES)
+    history = [{"name": "made", "namespace": "apps"}]
+    api.add(HELM_RELEASES, "made", "flux", status={"storageNamespace": "stores", "history": history})
+    keep = {"helm.sh/resource-policy": "keep"}
+    for name, release in (("own", "made"), ("of-others", "theirs")):
+        notes = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": "apps", **keep}
+        api.add(CONFIG_MAPS, name, "apps", metadata={"annotations": notes})
+    heads = [{"name": name, "annotations": keep} for name in ("own", "of-others")]
+    manifest = "".join(f"---\n{json.dumps({'apiVersion': 'v1', 'kind': 'ConfigMap', 'metadata': m})}\n" for m in heads)
+    packed = b64encode(gzip.compress(json.dumps({"manifest": manifest}).encode()))
+    data = {"release": b64encode(packed).decode()}
+    labels = {"owner": "helm", "name": "made", "version": "1"}
+    api.add(SECRETS, "sh.helm.release.v1.made.v1", "stores", metadata={"labels": labels}, data=data)
+
+    assert (await survey(client)).helm_keeps == {Ref("", "ConfigMap", "apps", "own")}
