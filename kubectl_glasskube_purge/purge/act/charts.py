@@ -7,26 +7,47 @@ proves whose those objects are, so it is read before the first delete.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.problem import Problem
-from kubectl_glasskube_purge.purge.judge.ownership import consequences, helm_release_made_by, noted_release
+from kubectl_glasskube_purge.purge.judge.ownership import (
+    consequences,
+    helm_release_made_by,
+    noted_release,
+    stored_release,
+)
 from kubectl_glasskube_purge.purge.look import helm_release
 from kubectl_glasskube_purge.purge.look.survey import release_secret
-from kubectl_glasskube_purge.purge.model.plan import Stage
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Consequence, Plan, Stage
 
 from .run import Run, Tracked, all_of
 
 
+def may_be_left(plan: Plan, stage: Stage) -> Sequence[Consequence]:
+    """What charts installed outside of the stage's namespaces, if one of these has the stored release.
+
+    If that is deleted first, nothing uninstalls the rest.
+    """
+    namespaces = {found.ref.name for found in stage.going if found.ref.group_kind == NAMESPACE}
+    return [
+        one
+        for one in stage.consequences
+        if one.rule == "helm"
+        and one.found.ref.namespace not in namespaces
+        and stored_release(plan.going[one.because])[0] in namespaces
+    ]
+
+
 async def read_charts(run: Run, stage: Stage) -> None:
-    """Reads which charts the objects outside of the stage's namespaces belong to. Raises `KubeError`.
+    """Reads whose chart the objects are that an uninstall may leave. Raises `KubeError`.
 
     If a Secret may not be read, nothing is proven, and what is left is reported at the end.
     """
-    outside = stage.outside
+    outside = may_be_left(run.plan, stage)
     releases = [found for ref in sorted({c.because for c in outside}) if (found := run.survey.get(ref)) is not None]
     secrets = await all_of(_secret(run, release) for release in releases)
     stored = [(release, secret) for release, secret in zip(releases, secrets, strict=True) if secret is not None]
@@ -52,7 +73,7 @@ def mismatch(release: Found, content: helm_release.Release) -> str:
 
 async def _secret(run: Run, release: Found) -> Found | None:
     """The Secret of a HelmRelease's newest revision; None if there is none, or it may not be read."""
-    secret = release_secret(run.survey.objects, *helm_release_made_by(release))
+    secret = release_secret(run.survey.objects, *stored_release(release))
     try:
         return await run.client.get(secret.ref, whole=True) if secret is not None else None
     except errors.Forbidden:

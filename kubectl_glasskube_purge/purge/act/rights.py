@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.discovery import Discovery
-from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.reviews import Review, may_i
 from kubectl_glasskube_purge.purge.judge.held import foreign_finalizers
-from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
+from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
+
+from .charts import may_be_left
 
 
 async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[Review, ...]:
@@ -76,21 +77,13 @@ def rights(plan: Plan) -> frozenset[Right]:
             if action.verb != "delete" or action.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
                 verbs.add("patch")
             wanted |= {on(verb, action.ref) for verb in verbs}
-        wanted |= {on("delete", ref) for ref in _may_be_left(going, stage)}
+        wanted |= {on("delete", one.found.ref) for one in may_be_left(plan, stage)}
     wanted |= {Right(verb, ref.group_kind) for ref in going for verb in ("list", "watch")}
     wanted |= {on("patch", ref) for ref in plan.deletes if ref.group_kind == NAMESPACE}
     if plan.force_finalizers:
         wanted |= {on("patch", ref) for ref in going if foreign_finalizers(going[ref])}
+        wanted |= {on("delete", ref) for ref in going if ref.group_kind == facts.HELM_CHART.group_kind}
     return frozenset(wanted)
-
-
-def _may_be_left(going: Mapping[Ref, Found], stage: Stage) -> Iterator[Ref]:
-    """What a chart has outside of its namespace, where that goes: if it goes first, nobody uninstalls the rest."""
-    namespaces = stage.namespaces
-    for consequence in stage.outside:
-        home, _ = helm_release_made_by(going[consequence.because])
-        if home in namespaces:
-            yield consequence.found.ref
 
 
 def _unseen(kind: tuple[str, str]) -> frozenset[str]:

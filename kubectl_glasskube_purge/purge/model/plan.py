@@ -11,8 +11,6 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import kinds, some
 
-from .kinds import NAMESPACE
-
 Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
 KeepChoice = Literal["", "auto", "flux", "helm"]
 KeepMode = Literal["", "flux", "helm"]
@@ -117,17 +115,6 @@ class Stage:
     def going(self) -> tuple[Found, ...]:
         """The objects that are gone after it: what is deleted, and what goes with it."""
         return (*(action.found for action in self.deletes), *(consequence.found for consequence in self.consequences))
-
-    @property
-    def namespaces(self) -> frozenset[str]:
-        """The namespaces that are deleted because of another object."""
-        return frozenset(c.found.ref.name for c in self.consequences if c.found.ref.group_kind == NAMESPACE)
-
-    @property
-    def outside(self) -> tuple[Consequence, ...]:
-        """What charts installed outside of these namespaces: no namespace deletes it."""
-        namespaces = self.namespaces
-        return tuple(c for c in self.consequences if c.rule == "helm" and c.found.ref.namespace not in namespaces)
 
 
 @dataclass(frozen=True)
