@@ -57,12 +57,12 @@ def test_what_users_put_into_a_namespace_that_a_package_owns_indirectly_is_kept(
     """A tenant, for which a ClusterRole stands here, owns namespaces: only content shows whose they are."""
     install.install(cluster)
     install.install_packages(cluster, install.TEN_PACKAGES[:1])
-    package = cluster.api.get("packages.glasskube.dev/v1alpha1", "ClusterPackage", "dashboard")
+    home = cluster.api.get("v1", "Namespace", "dashboard")
     tenant = cluster.api.create(
         {
             "apiVersion": "rbac.authorization.k8s.io/v1",
             "kind": "ClusterRole",
-            "metadata": {"name": "team-a", "ownerReferences": [owner_of(package)]},
+            "metadata": {"name": "team-a", "ownerReferences": [owner_of(home)]},
         }
     )
     for name in ("team-a-prod", "team-a-empty"):

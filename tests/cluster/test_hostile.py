@@ -72,7 +72,13 @@ def forged(package: Object) -> list[Object]:
             helm_release(name, "tenant"),
         ]
     text = {"helm.sh/resource-policy": "keep", "example.com/text": HOSTILE}
-    return [*written, named("v1", "ConfigMap", "glasskube-forged", "tenant", annotations=text, labels=claims["labels"])]
+    claim = named("v1", "ConfigMap", "claim", "tenant", finalizers=["example.com/hold"], **claims)
+    forged = named("v1", "ConfigMap", "glasskube-forged", "tenant", annotations=text, labels=claims["labels"])
+    return [*written, claim, forged]
+
+
+def warned(result: Result, code: str) -> str:
+    return "".join(one["message"] for one in json.loads(result.stdout)["warnings"] if one["code"] == code)
 
 
 def assert_nothing_obeyed(result: Result) -> None:
@@ -114,8 +120,12 @@ def test_a_tenant_costs_others_nothing_and_controls_no_screen(cluster: ControlPl
         result = purge(cluster, *command)
         assert result.returncode == code, result
         assert_nothing_obeyed(result)
+        assert "json" not in command or "configmap/claim -n tenant" in warned(result, "foreign-claim")
         assert {key: item for key, item in dump(cluster).items() if key in others} == others, command
 
     left = purge(cluster, "verify", "-o", "json")
     assert left.returncode == 0, "a label alone is no leftover"
     assert cluster.api.get("v1", "ConfigMap", "glasskube-forged", "tenant") is not None
+    claim = cluster.api.get("v1", "ConfigMap", "claim", "tenant")
+    assert claim is not None
+    assert not {"deletionTimestamp", "ownerReferences"} & claim["metadata"].keys()

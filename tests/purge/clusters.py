@@ -75,8 +75,9 @@ class Cluster:
         annotations: Mapping[str, str] | None = None,
         finalizers: Sequence[str] = (),
         body: Mapping[str, Any] | None = None,
+        named: bool = True,
     ) -> Found:
-        """Puts an object in, unless one of its name is there."""
+        """Puts an object in, unless one of its name is there. Its package names it, as the operator sees to."""
         ref = Ref(group, kind, namespace, name, "v1")
         for found in self.objects.values():
             if found.ref == ref:
@@ -93,7 +94,16 @@ class Cluster:
             body=body or {},
         )
         self.objects[made.uid] = made
+        for owner in owners if named else ():
+            if owner.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
+                self._name(self.objects[owner.uid], ref)
         return made
+
+    def _name(self, package: Found, ref: Ref) -> None:
+        resource = {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+        status = package.body["status"]
+        status = {**status, "ownedResources": [*status.get("ownedResources", ()), resource]}
+        self.change(package, body={**package.body, "status": status})
 
     def theirs(self, group: str, kind: str, name: str, namespace: str = "", **more: Any) -> Found:
         """Puts an object in that is somebody else's."""
@@ -101,7 +111,9 @@ class Cluster:
             home = self.add("", "Namespace", namespace, managers=["kubectl-create"])
             if namespace != facts.NAMESPACE:  # whose name says whose it is, whoever made it
                 self.foreign.add(home.uid)
-        made = self.add(group, kind, name, namespace, **{"managers": ["kubectl-client-side-apply"], **more})
+        made = self.add(
+            group, kind, name, namespace, **{"managers": ["kubectl-client-side-apply"], "named": False, **more}
+        )
         self.foreign.add(made.uid)
         return made
 
@@ -230,8 +242,7 @@ def _package(cluster: Cluster, number: int, namespaced: bool, parts: frozenset[s
         "suspend": "suspended" in parts,
     }
     home = "shop" if namespaced else f"{name}-home"
-    release = {"group": facts.HELM_GROUP, "kind": "HelmRelease", "namespace": home, "name": f"{name}-{name}"}
-    status = {"conditions": [{"type": "Ready", "status": "True"}], "ownedResources": [release]}
+    status = {"conditions": [{"type": "Ready", "status": "True"}]}
     kind = facts.PACKAGE if namespaced else facts.CLUSTER_PACKAGE
     held = [] if "free" in parts else [facts.PACKAGE_FINALIZER]  # the operator may not have come to it
     if namespaced:
@@ -496,6 +507,21 @@ def protected_of_glasskube(cluster: Cluster, number: int) -> None:
         cluster.needed.add(found.uid)
 
 
+def their_claim(cluster: Cluster, number: int) -> None:
+    """An object of theirs names a package, or something of Flux that a package owns, as its owner."""
+    flux = (facts.HELM_RELEASE, facts.HELM_REPOSITORY)
+    packages = {package.uid for package in cluster.packages}
+    of_flux = [found for found in cluster.of(*(kind.group_kind for kind in flux)) if found.owned_by(packages)]
+    owner = _some([*cluster.packages, *of_flux], number)
+    kinds: list[tuple[str, str]] = [("", "ConfigMap"), (RBAC, "Role")]
+    kinds += [kind.group_kind for kind in flux if kind.crd in cluster.defines]
+    if owner is not None:
+        group, kind = kinds[number % len(kinds)]
+        made = cluster.theirs(group, kind, "claims", ("shop", "kube-system")[number % 2], owners=[owner])
+        if (group, kind) in facts.FLUX_GROUP_KINDS:
+            cluster.doubts.append(f"{made.ref.display} is theirs")
+
+
 def another_owner(cluster: Cluster, number: int) -> None:
     """Something of a package has a second owner, who stays."""
     packages = {package.uid for package in cluster.packages}
@@ -590,6 +616,7 @@ FEATURES: Mapping[str, Feature] = {
         protected,
         protected_by_helm,
         protected_of_glasskube,
+        their_claim,
         another_owner,
         owners_in_two_stages,
         owned_by_the_operator,
@@ -607,6 +634,7 @@ ADDITIONS = (
     "their_kustomization",
     "their_binding",
     "their_instance",
+    "their_claim",
     "unreadable",
 )
 """Features that only add what isn't Glasskube's, or hide something."""

@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import KeepMode, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .ownership import chart_of, stored_release, stray_charts
+from .ownership import chart_of, foreign_claims, stored_release, stray_charts
 
 
 @dataclass(frozen=True)
@@ -44,16 +44,22 @@ class Kept:
         ours = inventory.every_object()
         alone = self._owned_alone() if mode == "helm" else ()
         to_helm = {found.ref for found in alone if found.ref.group_kind in facts.FLUX_GROUP_KINDS}
-        return {
+        claims, removed = foreign_claims(self.survey), self.removed(mode)
+        claiming = [found for ref in claims if (found := self.survey.objects[ref]).owned_by(removed)]
+        return {found.ref: Protection(found, claims[found.ref]) for found in claiming} | {
             found.ref: Protection(found, _managed_by(found, mode))
             for found in self.owned
             if mode and found.ref not in ours and found.ref not in to_helm
         }
 
+    def removed(self, mode: KeepMode) -> frozenset[str]:
+        """UIDs of what a hand-over to Helm deletes."""
+        return frozenset(found.uid for found in (*self.helm_releases(), *self.sources()) if mode == "helm")
+
     def _owned_alone(self) -> tuple[Found, ...]:
-        """What only packages own."""
-        others = self.survey.existing - self.survey.package_uids
-        return tuple(found for found in self.owned if not found.owned_by(others))
+        """What only packages own, not by its own word alone."""
+        others, claims = self.survey.existing - self.survey.package_uids, foreign_claims(self.survey)
+        return tuple(found for found in self.owned if not found.owned_by(others) and found.ref not in claims)
 
     def helm_releases(self) -> tuple[Found, ...]:
         """The HelmReleases that only packages own."""

@@ -6,7 +6,8 @@ uninstalls what a HelmRelease's chart installed. Everything here follows those
 four rules and nothing else. Names, labels and field managers prove nothing, because
 every client chooses them; Helm marks a chart's objects by annotation only. A chart's
 objects outside of the HelmRelease's namespace are deleted with a HelmRelease only if
-its package's status names it.
+its package's status names it. An ownerReference that only claims a package as owner is
+never followed: see `foreign_claims`.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
-from kubectl_glasskube_purge.glasskube import facts
+from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.plan import Consequence
-from kubectl_glasskube_purge.purge.model.survey import Survey
+from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
 
 def consequences(
@@ -49,7 +50,7 @@ def consequences(
                 continue
             if rule in ("namespace", "definition") and found.ref in kept:
                 continue
-            if rule == "owner" and not _loses_last_owner(dependent, uids, survey.existing):
+            if rule == "owner" and not loses_last_owner(dependent, uids, survey.existing):
                 continue
             going[dependent.ref] = Consequence(dependent, found.ref, rule, root)
             uids.add(dependent.uid)
@@ -67,14 +68,17 @@ def own_consequences(survey: Survey, roots: Iterable[Found], kept: Collection[Re
     return consequences(survey, roots, shells.union(kept))
 
 
-def _loses_last_owner(found: Found, going: set[str], existing: frozenset[str]) -> bool:
+def loses_last_owner(found: Found, going: Collection[str], existing: frozenset[str]) -> bool:
+    """Whether the garbage collector deletes an object with owners when what is `going` is gone."""
     return all(owner.uid in going or owner.uid not in existing for owner in found.owners)
 
 
 def _dependents(found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
     """What directly follows one object, with the rule by which it does."""
+    claims = foreign_claims(survey)
     for dependent in _index(survey)[0].get(found.uid, ()):
-        yield dependent, "owner"
+        if dependent.ref not in claims:
+            yield dependent, "owner"
     if found.ref.group_kind == NAMESPACE:
         for dependent in survey.in_namespace(found.ref.name):
             yield dependent, "namespace"
@@ -89,13 +93,13 @@ def _dependents(found: Found, survey: Survey) -> Iterator[tuple[Found, str]]:
             yield chart, "chart"
 
 
-def is_confirmed(helm_release: Found, survey: Survey) -> bool:
-    """Whether a package that owns a HelmRelease names it in `status.ownedResources`.
+def is_confirmed(found: Found, survey: Survey) -> bool:
+    """Whether a package that owns an object names it in `status.ownedResources`.
 
     The operator has listed HelmReleases there since v0.0.4 (internal/controller/common.go). An ownerReference alone
-    proves nothing: every user who can write a HelmRelease can set it.
+    proves nothing: every user who can write the object can set it.
     """
-    return any((owner.uid, helm_release.ref) in _named(survey) for owner in helm_release.owners)
+    return any((owner.uid, found.ref) in _named(survey) for owner in found.owners)
 
 
 @lru_cache(maxsize=2)
@@ -106,6 +110,51 @@ def _named(survey: Survey) -> frozenset[tuple[str, Ref]]:
         for package in survey.packages
         for owned in package.found.get("status", "ownedResources") or ()
     )
+
+
+@lru_cache(maxsize=2)
+def foreign_claims(survey: Survey) -> Mapping[Ref, str]:
+    """What claims a package, or something of Flux that a package owns, as its owner, and isn't the package's: with why.
+
+    The operator makes nothing that it doesn't name, and Flux sets no ownerReferences. What is in a namespace that the
+    package owns is deleted with that.
+    """
+    by_owner = _index(survey)[0]
+    claims: dict[Ref, str] = {}
+    for package in survey.packages:
+        direct = by_owner.get(package.found.uid, ())
+        names_all = _names_all(package)
+        namespaces = [found for found in direct if found.ref.group_kind == NAMESPACE]
+        homes = {found.ref.name for found in namespaces if not names_all or is_confirmed(found, survey)}
+        suspects = [found for found in direct if names_all or _is_release_elsewhere(found, package)]
+        for one in direct:
+            if one.ref.group_kind in facts.FLUX_GROUP_KINDS:
+                suspects += by_owner.get(one.uid, ())
+        for found in suspects:
+            if found.ref.namespace not in homes and not _is_glasskubes(found) and not is_confirmed(found, survey):
+                why = f"its ownerReference claims {package.ref.display}, whose status.ownedResources doesn't name it"
+                claims[found.ref] = why
+    return claims
+
+
+def _is_glasskubes(found: Found) -> bool:
+    """Whether an object is Glasskube's own, whoever owns it: early releases made packages own their records."""
+    return found.ref.group_kind in facts.GLASSKUBE_GROUP_KINDS or found.ref in inventory.every_object()
+
+
+def _is_release_elsewhere(found: Found, package: Package) -> bool:
+    """Whether an object is a HelmRelease outside of a Package's namespace: the operator names each that it makes."""
+    return found.ref.group_kind == facts.HELM_RELEASE.group_kind and found.ref.namespace != package.ref.namespace
+
+
+def _names_all(package: Package) -> bool:
+    """Whether a package's status names everything that the operator made for it.
+
+    It does once the version is installed that is wanted (since v0.0.4). After a failure halfway it names nothing of
+    plain manifests, although some of them are applied (internal/manifest/plain).
+    """
+    status, wanted = package.found.get("status") or {}, package.found.get("spec", "packageInfo", "version")
+    return package.ready and bool(status.get("ownedResources")) and status.get("version") in (None, "", wanted)
 
 
 def installed_by(helm_release: Found, survey: Survey) -> list[Found]:

@@ -16,11 +16,12 @@ from .foreign import strangers, unseen_in_namespaces
 from .ownership import (
     consequences,
     drawing_from,
+    foreign_claims,
     helm_release_made_by,
     helm_release_of,
     helm_releases_of,
-    is_confirmed,
     is_steered,
+    loses_last_owner,
     orphans,
     own_consequences,
     source_of,
@@ -46,6 +47,7 @@ def protections(
         going = {found.ref: found for found in orphaned}
         going |= {c.found.ref: c.found for c in consequences(survey, [*roots, *orphaned], protected).values()}
         judged = [_marked(found) or _needed_by_others(found, use) for found in going.values()]
+        judged += _claims(use, [*roots, *going.values()])
         reasons = {reason.found.ref: reason for reason in judged if reason is not None}
         for protection in protected.values():
             reasons |= {holder.found.ref: holder for holder in _holders(survey, protection, going)}
@@ -83,6 +85,16 @@ class _Use:
     """Namespaces of which everything may go."""
 
 
+def _claims(use: _Use, going: Iterable[Found]) -> Iterator[Protection]:
+    """What would be deleted with `going` only because it claims to be a package's."""
+    survey, uids = use.survey, {found.uid for found in going}
+    for ref, why in foreign_claims(survey).items():
+        found = survey.objects[ref]
+        consented = ref.namespace in use.include_foreign
+        if not consented and found.owned_by(uids) and loses_last_owner(found, uids, survey.existing):
+            yield Protection(found, why)
+
+
 def _needed_by_others(found: Found, use: _Use) -> Protection | None:
     check = _BY_KIND.get(found.ref.group_kind)
     return check(found, use) if check is not None else None
@@ -117,21 +129,11 @@ def _source(found: Found, use: _Use) -> Protection | None:
 
 
 def _helm_release(found: Found, use: _Use) -> Protection | None:
-    """One that would have others' release uninstalled, or that a package owns by its own word only, outside of the
-    package's namespaces."""
-    survey = use.survey
-    if is_steered(found, survey):
+    """One whose controller would uninstall the Helm release of somebody else."""
+    if is_steered(found, use.survey):
         release = "/".join(helm_release_made_by(found))
         return Protection(found, f"its spec names Helm release {release}, whose objects don't show that it made them")
-    owners = [package for package in survey.package_objects if found.owned_by({package.uid})]
-    if not owners or is_confirmed(found, survey):
-        return None
-    namespace = survey.get(Ref(*NAMESPACE, "", found.ref.namespace))
-    at_home = any(owner.ref.namespace == found.ref.namespace for owner in owners)
-    if at_home or (namespace is not None and namespace.owned_by({owner.uid for owner in owners})):
-        return None
-    names = displayed(owner.ref for owner in owners)
-    return Protection(found, f"its ownerReference claims {names}, whose status.ownedResources doesn't name it")
+    return None
 
 
 _BY_KIND: Mapping[tuple[str, str], Callable[[Found, _Use], Protection | None]] = {

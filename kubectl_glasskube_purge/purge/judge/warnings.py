@@ -15,6 +15,7 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 from . import held
 from .busy import claimed_by
 from .managers import gitops_mode
+from .ownership import foreign_claims
 from .usage import missed
 
 
@@ -35,6 +36,18 @@ def undecoded(survey: Survey, plan: Plan) -> Iterator[Problem]:
         yield Problem(
             "release-undecoded",
             f"the stored manifest of Helm release {namespace}/{name} {problem}: what it keeps isn't known",
+        )
+
+
+def foreign_claim(survey: Survey, plan: Plan) -> Iterator[Problem]:
+    """What users can make look like a package's."""
+    claims = foreign_claims(survey)
+    if kept := sorted(claims.keys() - plan.going.keys()):
+        details = tuple(f"{ref.display}: {claims[ref]}" for ref in kept)
+        yield Problem(
+            "foreign-claim",
+            f"not a package's, although an ownerReference claims so: {displayed(kept)}",
+            details=details,
         )
 
 
@@ -119,6 +132,7 @@ def never_finalized(survey: Survey, plan: Plan) -> Iterator[Problem]:
 CHECKS: tuple[Callable[[Survey, Plan], Iterator[Problem]], ...] = (
     unreadable,
     undecoded,
+    foreign_claim,
     version_ambiguous,
     operator_not_ready,
     claimed,

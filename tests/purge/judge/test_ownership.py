@@ -33,6 +33,7 @@ def forged(cluster: Cluster, namespace: str) -> Found:
         "forged",
         namespace,
         owners=[cluster.packages[0]],
+        named=False,
         managers=[facts.FIELD_MANAGER],
         labels={facts.MANAGED_BY_LABEL: facts.MANAGED_BY},
         body={"spec": {**CLAIMS, "chart": {"spec": {"chart": "x", "sourceRef": {"kind": "HelmRepository"}}}}},
@@ -150,3 +151,112 @@ def test_a_stored_release_is_looked_for_where_helm_controller_stored_it() -> Non
     handed = plan(cluster.survey(), Options(ignore_busy=True, keep_packages="helm"))
     (reason,) = [one.reason for stage in handed.stages for one in stage.actions if one.ref == release.ref]
     assert reason == "handed over to Helm: helm status -n shop pkg0-pkg0"
+
+
+# -- ownerReferences that the operator can't have made
+
+
+def tenants(cluster: Cluster, group: str, kind: str, namespace: str, owner: Found, name: str = "claim") -> Found:
+    """An object of another user that claims an owner, and holds on to what deletes it."""
+    held = ["example.com/hold"]
+    return cluster.theirs(group, kind, name, namespace, owners=[owner], finalizers=held)
+
+
+def owner_of(cluster: Cluster, kind: str) -> Found:
+    (owner,) = [f for f in cluster.objects.values() if f.ref.kind == kind and f.ref.name.startswith("pkg0")]
+    return owner
+
+
+CLAIMING = [
+    ("", "ConfigMap", "tenant"),
+    ("apps", "Deployment", "kube-system"),
+    (RBAC, "ClusterRole", ""),
+    ("", "Namespace", ""),
+    (*DEFINITION, ""),
+    (*facts.HELM_REPOSITORY.group_kind, "tenant"),
+]
+
+
+@pytest.mark.parametrize("owner", ["ClusterPackage", "HelmRelease", "HelmRepository"])
+@pytest.mark.parametrize(("group", "kind", "namespace"), CLAIMING)
+def test_what_only_claims_to_be_a_packages_is_detached_and_reported(
+    owner: str, group: str, kind: str, namespace: str
+) -> None:
+    cluster = installed("helm", packages=1)
+    found = tenants(cluster, group, kind, namespace, owner_of(cluster, owner))
+    decision = decided(cluster)
+    assert found.ref not in decision.going
+    verbs = {action.verb for stage in decision.stages for action in stage.actions if action.ref == found.ref}
+    assert verbs == {"detach"}
+    assert [one.why for one in decision.kept if one.ref == found.ref and "status.ownedResources" in one.why]
+    (warning,) = [one for one in decision.warnings if one.code == "foreign-claim"]
+    assert found.ref.display in warning.message
+    assert not decision.refusals
+    assert decision.packages[0].decision == "delete"
+    assert owner_of(cluster, "ClusterPackage").ref in decision.going
+
+
+def test_what_a_package_brought_is_never_taken_for_a_claim() -> None:
+    """Plain manifests, what controllers derive from them, and what a package's own operator made."""
+    cluster = installed("helm", "plain", "crd", packages=1)
+    package = cluster.packages[0]
+    operator = cluster.add("apps", "Deployment", "pkg0-operator", "kube-system", owners=[package])
+    of_it = [
+        cluster.add("apps", "ReplicaSet", "pkg0-operator-1", "kube-system", owners=[operator]),
+        cluster.add("", "Secret", "pkg0-certificate", "kube-system", owners=[operator]),
+        cluster.add("discovery.k8s.io", "EndpointSlice", "pkg0-x", "kube-system", owners=[operator]),
+    ]
+    of_it.append(cluster.add("", "Pod", "pkg0-operator-1-x", "kube-system", owners=of_it[:1]))
+    of_it.append(cluster.add("", "ConfigMap", "of-an-own-controller", "pkg0-home", owners=[package], named=False))
+    of_it.append(cluster.add("", "ConfigMap", "of-the-release", "pkg0-home", owners=[owner_of(cluster, "HelmRelease")]))
+    decision = decided(cluster)
+    assert decision.going.keys() >= {operator.ref, *(found.ref for found in of_it)}
+    assert not [one for one in decision.warnings if one.code == "foreign-claim"]
+    assert not [action for stage in decision.stages for action in stage.actions if action.verb == "detach"]
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"conditions": [{"type": "Failed", "status": "True"}]},
+        {"ownedResources": []},
+        {"version": "v0"},
+    ],
+)
+def test_a_package_that_is_not_wholly_installed_names_not_all_that_it_brought(status: dict[str, Any]) -> None:
+    """The operator names plain manifests once all of them are applied."""
+    cluster = installed("plain", packages=1)
+    role = cluster.add(RBAC, "ClusterRole", "half-installed", owners=[cluster.packages[0]], named=False)
+    package = cluster.objects[cluster.packages[0].uid]
+    cluster.change(package, body={**package.body, "status": {**package.body["status"], **status}})
+    decision = decided(cluster)
+    assert role.ref in decision.going
+    assert not [one for one in decision.warnings if one.code == "foreign-claim"]
+
+
+def test_a_claim_in_glasskubes_namespace_keeps_it_unless_the_user_consents() -> None:
+    cluster = installed("helm", packages=1)
+    found = tenants(cluster, "", "ConfigMap", facts.NAMESPACE, cluster.packages[0])
+    home = Ref("", "Namespace", "", facts.NAMESPACE)
+    assert not decided(cluster).going.keys() & {found.ref, home}
+    consented = plan(cluster.survey(), Options(ignore_busy=True, include_foreign=(facts.NAMESPACE,)))
+    assert consented.going.keys() >= {found.ref, home}
+
+
+@pytest.mark.parametrize("kind", [facts.HELM_RELEASE, facts.HELM_REPOSITORY])
+def test_what_claims_a_kept_package_is_not_deleted_by_handing_it_over_to_helm(kind: facts.Kind) -> None:
+    cluster = installed("helm", packages=1)
+    found = tenants(cluster, *kind.group_kind, "tenant", cluster.packages[0])
+    handed = plan(cluster.survey(), Options(ignore_busy=True, keep_packages="helm"))
+    assert found.ref not in handed.going
+    assert {one.verb for stage in handed.stages for one in stage.actions if one.ref == found.ref} == {"hand-over"}
+
+
+@pytest.mark.parametrize("owner", ["HelmRelease", "HelmRepository"])
+def test_what_claims_something_of_flux_is_detached_before_a_hand_over_to_helm_deletes_that(owner: str) -> None:
+    cluster = installed("helm", packages=1)
+    found = tenants(cluster, "", "ConfigMap", "tenant", owner_of(cluster, owner))
+    handed = plan(cluster.survey(), Options(ignore_busy=True, keep_packages="helm"))
+    assert {one.verb for stage in handed.stages for one in stage.actions if one.ref == found.ref} == {"detach"}
+    left = plan(cluster.survey(), Options(ignore_busy=True, keep_packages="flux"))
+    assert not [one for stage in left.stages for one in stage.actions if one.ref == found.ref]
