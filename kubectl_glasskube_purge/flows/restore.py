@@ -84,8 +84,9 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
             backups = [await _release(journey)]
         decided = await _decide(journey, backups, request.options)
         record.warnings += _from_elsewhere(backups, record)
-        foreign = [one for one, own in files if not own or one.head is None or one.head.server != record.server]
-        separate = consent.separately(decided.plan, foreign)
+        own = [one for one, noted in files if noted and one.head is not None and one.head.server == record.server]
+        foreign = [one for one, _ in files if one not in own]
+        separate = consent.separately(decided.plan, foreign, own)
         shown = replace(decided.plan, warnings=(*decided.plan.warnings, *separate))
         record.plan = shown
         screen.preview_changes(client.connection.target, shown, changes.RESTORE, _named(request, backups))
@@ -106,7 +107,7 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
                 return
             # Minutes may have passed: what is carried out is decided from a fresh look.
             decided = await _decide(journey, backups, options)
-            more = set(consent.separately(decided.plan, foreign)) - set(separate)
+            more = set(consent.separately(decided.plan, foreign, own)) - set(separate)
             if more and not request.trust_file:
                 return refused(record, _untrusted(sorted(more, key=lambda one: one.message)))
         async with _claimed(client, decided, screen):

@@ -1,11 +1,12 @@
 """What a restore asks for separately: what a file from elsewhere could do harm with. Pure.
 
 Names alone decide. A hostile file can use the names of a release, so rights, webhooks and workloads are asked for
-whatever they are called.
+whatever they are called, and so are packages and repositories: the operator installs whatever a repository serves.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
@@ -13,6 +14,7 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.model.plan import Plan
 
+from .selection import Entry
 from .text import Backup
 
 _DAEMON_SET = ("apps", "DaemonSet")
@@ -29,11 +31,22 @@ _WORKLOADS = frozenset(
 )
 
 
-def separately(plan: Plan, foreign: Iterable[Backup]) -> tuple[Problem, ...]:
-    """A warning for each object of the plan that takes a consent of its own; `foreign` are the files to doubt."""
-    doubted = {entry.ref for one in foreign for entry in (*one.contents.restored, *one.contents.remade)}
-    applied = (action.ref for stage in plan.stages for action in stage.actions if action.ref in doubted)
+def separately(plan: Plan, foreign: Iterable[Backup], own: Iterable[Backup] = ()) -> tuple[Problem, ...]:
+    """A warning for each object of the plan that takes a consent of its own.
+
+    `foreign` are the files to doubt. What an `own` one has, too, exactly as it is applied, isn't asked for.
+    """
+    doubted = {entry.ref for one in foreign for entry in _entries(one)}
+    known = defaultdict(list)
+    for entry in (entry for one in own for entry in _entries(one)):
+        known[entry.ref].append(entry.document)
+    actions = [action for stage in plan.stages for action in stage.actions if action.ref in doubted]
+    applied = (action.ref for action in actions if action.found.body not in known[action.ref])
     return tuple(Problem("asked-separately", f"{ref.display} {why}") for ref in applied if (why := reason(ref)))
+
+
+def _entries(backup: Backup) -> Iterable[Entry]:
+    return (*backup.contents.restored, *backup.contents.remade)
 
 
 def reason(ref: Ref) -> str:
@@ -47,6 +60,6 @@ def reason(ref: Ref) -> str:
     system = ref.namespace.startswith("kube-") or ref.namespace in (facts.NAMESPACE, facts.FLUX_NAMESPACE)
     if system and ref.group_kind in _WORKLOADS:
         return "runs in a system namespace"
-    if ref.group_kind not in facts.GLASSKUBE_GROUP_KINDS and ref not in inventory.every_object():
-        return "is in no release and no package"
-    return ""
+    if ref.group_kind in facts.GLASSKUBE_GROUP_KINDS:
+        return "decides what the operator installs, with all its rights"
+    return "" if ref in inventory.every_object() else "is in no release and no package"

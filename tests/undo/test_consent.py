@@ -13,6 +13,11 @@ from kubectl_glasskube_purge.undo.selection import Contents, Entry
 from kubectl_glasskube_purge.undo.text import Backup
 from tests.undo.samples import document
 
+
+def package(name: str, **info: str) -> Entry:
+    return Entry({**document(f"{facts.GROUP}/v1alpha1", "ClusterPackage", name), "spec": {"packageInfo": info}})
+
+
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -26,6 +31,7 @@ RBAC = "rbac.authorization.k8s.io"
         Ref("", "Pod", "kube-system", "x", "v1"),
         Ref("", "ConfigMap", facts.NAMESPACE, "x", "v1"),
         Ref("", "Secret", "shop", "x", "v1"),
+        *(Ref(*kind, "", "x", facts.VERSION) for kind in facts.GLASSKUBE_GROUP_KINDS),
     ],
 )
 def test_rights_webhooks_and_workloads_are_asked_for_whatever_they_are_called(ref: Ref) -> None:
@@ -36,13 +42,21 @@ def test_rights_webhooks_and_workloads_are_asked_for_whatever_they_are_called(re
     "ref",
     [
         Ref("", "Namespace", "", facts.NAMESPACE, "v1"),
-        Ref(facts.GROUP, facts.CLUSTER_PACKAGE.kind, "", "argo-cd", facts.VERSION),
-        Ref(facts.GROUP, facts.PACKAGE_REPOSITORY.kind, "", "glasskube", facts.VERSION),
         *(ref for ref in sorted(inventory.every_object()) if ref.kind == "CustomResourceDefinition"),
     ],
 )
 def test_what_glasskube_consists_of_besides_is_not_asked_for(ref: Ref) -> None:
     assert not reason(ref)
+
+
+def test_packages_are_asked_for_unless_an_own_backup_brings_them_just_so() -> None:
+    """The operator installs whatever a repository serves, with rights over everything."""
+    known, planted, changed = (package("known"), package("planted"), package("changed", version="v1"))
+    own = Backup(Contents(restored=(known, package("changed", version="v0"))))
+    file = Backup(Contents(restored=(known, planted, changed)))
+    asked = separately(decided(file), [file], [own])
+    assert {one.message.partition(" ")[0].rpartition("/")[2] for one in asked} == {"changed", "planted"}
+    assert all("installs" in one.message for one in asked)
 
 
 def decided(file: Backup) -> Plan:

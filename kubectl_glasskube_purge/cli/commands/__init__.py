@@ -138,8 +138,8 @@ RESTORE = Command(
                 switch("--overwrite", "Also what exists already."),
                 switch(
                     "--trust-file",
-                    "Consent to what gives rights, runs in system namespaces or is in no release and no package, if the"
-                    " file isn't a backup that this machine took of this cluster. --yes alone doesn't.",
+                    "Consent to packages and to what gives rights, runs in system namespaces or is in no release, if"
+                    " the file isn't a backup that this machine took of this cluster. --yes alone doesn't.",
                 ),
                 options.SIDECAR_IMAGE,
             ),
