@@ -14,7 +14,7 @@ from typing import Any
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
 from kubectl_glasskube_purge.purge.model.plan import Consequence, Plan, Stage
 from kubectl_glasskube_purge.purge.model.record import Record, outcome_key
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
@@ -22,6 +22,10 @@ from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 from . import names
 
 API_VERSION = "glasskube-purge/v1"
+
+
+class NotAReport(ProblemError):
+    """A text is no report document, or one of another version. The message says where it is wrong."""
 
 
 def document(record: Record) -> dict[str, Any]:

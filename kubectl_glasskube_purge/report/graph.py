@@ -13,10 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from kubectl_glasskube_purge.kube.objects import Ref
 
-from .reader import Installed
+if TYPE_CHECKING:
+    from .reader import Installed
+
 
 WIDTH = 216.0
 HEIGHT = 72.0
@@ -67,7 +70,7 @@ _Slot = Ref | tuple[Ref, Ref, int]
 def layout(packages: Iterable[Installed]) -> Graph:
     """Places every package once; the same packages always make the same drawing. Circles are drawn as such."""
     by_ref = {package.ref: package for package in sorted(packages, key=lambda package: package.ref)}
-    needs = {ref: sorted({r for r in p.requires if r in by_ref} - {ref}) for ref, p in by_ref.items()}
+    needs = {ref: sorted({r.ref for r in p.requires} & by_ref.keys() - {ref}) for ref, p in by_ref.items()}
     connected = {ref for ref, required in needs.items() if required} | {
         r for required in needs.values() for r in required
     }

@@ -29,12 +29,14 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import ProblemError
 from kubectl_glasskube_purge.kube.wording import plural
 
-from . import graph, reader, summary, timeline
+from . import graph, summary, timeline
+from .document import NotAReport
 from .names import seconds, short
-from .reader import Entry, NotAReport, Noted, Report
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+    from .reader import Entry, Installed, Noted, Report, StageRun
 
 UNFOLDED = 12
 """Rows of a list that stands open; a longer one is folded."""
@@ -53,12 +55,16 @@ class PageError(ProblemError):
 
 def render(document: Mapping[str, Any]) -> str:
     """The page of a report document as `document.document` makes it. Raises `NotAReport`."""
-    return render_report(reader.read(document))
+    from .reader import read
+
+    return render_report(read(document))
 
 
 def render_text(text: str) -> str:
     """The page of a report document as `-o json` or `-o yaml` printed it. Raises `NotAReport`."""
-    return render_report(reader.parse(text))
+    from .reader import parse
+
+    return render_report(parse(text))
 
 
 def render_report(report: Report) -> str:
@@ -140,7 +146,7 @@ def _cards(report: Report, along: Mapping[Ref, Sequence[Entry]]) -> Mapping[Ref,
     return {p.ref: _card(p, entries[p.ref], len(along.get(p.ref, ()))) for p in report.packages}
 
 
-def _card(package: reader.Installed, entries: Iterable[Entry], along: int) -> _Card:
+def _card(package: Installed, entries: Iterable[Entry], along: int) -> _Card:
     entries = tuple(entries)
     deleted = next((entry for entry in entries if entry.action == "delete"), None)
     handed = next((entry for entry in entries if entry.action in ("detach", "hand-over", "keep")), None)
@@ -197,12 +203,12 @@ def _among(refs: Sequence[Ref]) -> str:
 
 def _along(report: Report) -> Mapping[Ref, Sequence[Entry]]:
     """What went with each object that was deleted by request."""
-    because = {entry.ref: entry.because for entry in report.entries if entry.because is not None}
+    because = {entry.ref: entry.because.ref for entry in report.entries if entry.because is not None}
     followers: dict[Ref, list[Entry]] = {}
     for entry in report.entries:
         if entry.because is None:
             continue
-        root, passed = entry.because, {entry.ref}
+        root, passed = entry.because.ref, {entry.ref}
         while root in because and root not in passed:
             passed.add(root)
             root = because[root]
@@ -227,12 +233,12 @@ class _Row:
 class _Stage:
     """One stage as a table."""
 
-    run: reader.StageRun
+    run: StageRun
     outcome: str
     rows: Sequence[_Row]
 
 
-def _stage(run: reader.StageRun, along: Mapping[Ref, Sequence[Entry]], owners: Collection[Ref]) -> _Stage:
+def _stage(run: StageRun, along: Mapping[Ref, Sequence[Entry]], owners: Collection[Ref]) -> _Stage:
     outcomes = Counter(entry.outcome or "unknown" for entry in run.entries)
     told = ", ".join(f"{number} {outcome}" for outcome, number in outcomes.most_common())
     rows = []

@@ -5,12 +5,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 
 from .names import seconds, short
-from .reader import Noted, Report
+
+if TYPE_CHECKING:
+    from .reader import Noted, Report
 
 NAMED = 12
 """Objects that a line of the ticket names."""

@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from .names import seconds
-from .reader import Entry, StageRun
+
+if TYPE_CHECKING:
+    from .reader import Entry, StageRun
 
 WIDTH = 960.0
 LEFT = 116.0

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.report import graph, reader, timeline
-from kubectl_glasskube_purge.report.reader import Entry, Installed, StageRun
+from kubectl_glasskube_purge.report.reader import Entry, Installed, Named, StageRun
 
 from . import samples
 
@@ -20,9 +20,13 @@ def ref(name: str) -> Ref:
     return Ref("packages.glasskube.dev", "ClusterPackage", "", name, "v1alpha1")
 
 
+def named(name: str) -> dict[str, str]:
+    return {"api_version": "packages.glasskube.dev/v1alpha1", "kind": "ClusterPackage", "name": name}
+
+
 def installed(needs: dict[str, set[str]]) -> list[Installed]:
     return [
-        Installed(ref(name), name, "v1", "", "", False, False, tuple(map(ref, sorted(required))))
+        Installed(**named(name), package=name, requires=tuple(Named(**named(r)) for r in sorted(required)))
         for name, required in needs.items()
     ]
 
@@ -124,7 +128,7 @@ def test_arrows_do_not_cross_where_they_need_not() -> None:
 
 def entry(at: float | None, number: int = 0) -> Entry:
     outcome = "deleted" if at is not None else "pending"
-    return Entry(Ref("", "ConfigMap", "x", f"c{number}", "v1"), "delete", "", outcome, "", at, None)
+    return Entry(kind="ConfigMap", name=f"c{number}", action="delete", outcome=outcome, at=at)
 
 
 MOMENTS = st.floats(min_value=0, max_value=1e6)
@@ -171,7 +175,7 @@ def test_nothing_leaves_the_picture(stages: list[StageRun]) -> None:
     [(17.2, "15s", 4), (0.4, "0.4s", 3), (59, "50s", 6), (373, "6m00s", 7), (7200, "120m00s", 5)],
 )
 def test_the_axis_has_round_marks(end: float, last: str, marks: int) -> None:
-    drawing = timeline.layout([StageRun("packages", 0.0, end, ())])
+    drawing = timeline.layout([StageRun(name="packages", at=0.0, seconds=end)])
     assert [drawing.ticks[-1].words, len(drawing.ticks)] == [last, marks]
 
 
