@@ -39,26 +39,6 @@ _VERSION = re.compile(
 )
 
 
-@dataclass(frozen=True, order=True)
-class Definition:
-    """What a CustomResourceDefinition of a release defines."""
-
-    group: str
-    kind: str
-    plural: str
-    scope: str
-    """`Namespaced` or `Cluster`."""
-    versions: tuple[str, ...]
-    """All served, in the manifest's order."""
-    storage: str
-    """The version objects are stored in."""
-
-    @property
-    def name(self) -> str:
-        """The CRD's own name."""
-        return f"{self.plural}.{self.group}"
-
-
 def releases() -> tuple[str, ...]:
     """All releases the inventory knows, oldest first."""
     return _inventory().releases
@@ -88,16 +68,6 @@ def digests(release: str) -> Digests:
     """
     published = _inventory().contents.get(release, {})
     return {ref: digest for contents in published.values() for ref, digest in contents.items()}
-
-
-def definitions(release: str) -> tuple[Definition, ...]:
-    """What the CRDs of a release define, Flux's among them, ordered by CRD name. Raises `KeyError`."""
-    return tuple(_inventory().definitions[release].values())
-
-
-def definition(release: str, crd_name: str) -> Definition:
-    """What one CRD of a release defines. Raises `KeyError` where the release has no CRD of that name."""
-    return _inventory().definitions[release][crd_name]
 
 
 def flux_objects(release: str) -> frozenset[Ref]:
@@ -193,7 +163,6 @@ class _Inventory:
     releases: tuple[str, ...]
     contents: Mapping[str, Mapping[str, Digests]]
     """By release and variant, in the manifest's order."""
-    definitions: Mapping[str, Mapping[str, Definition]]
     flux: Mapping[str, Mapping[str, str]]
     every: frozenset[Ref]
     operator: frozenset[Ref]
@@ -206,10 +175,6 @@ def _inventory() -> _Inventory:
     refs = tuple(_ref(*entry) for entry in stored["objects"])
     digests = tuple((refs[index], digest) for index, digest in stored["contents"])
     sets: tuple[Digests, ...] = tuple(dict(digests[index] for index in row) for row in stored["manifests"])
-    defined = tuple(
-        Definition(group, kind, plural, scope, tuple(versions), storage)
-        for group, kind, plural, scope, versions, storage in stored["definitions"]
-    )
     contents = {
         release: {variant: sets[index] for variant, index in entry["manifests"].items()}
         for release, entry in stored["releases"].items()
@@ -217,10 +182,6 @@ def _inventory() -> _Inventory:
     return _Inventory(
         releases=tuple(sorted(contents, key=precedence)),
         contents=contents,
-        definitions={
-            release: {defined[index].name: defined[index] for index in entry["definitions"]}
-            for release, entry in stored["releases"].items()
-        },
         flux={release: entry["flux"] for release, entry in stored["releases"].items()},
         every=frozenset(refs),
         operator=frozenset(ref for variant in contents.values() for ref in variant[SLIM]),

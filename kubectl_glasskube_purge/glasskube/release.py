@@ -102,8 +102,6 @@ class Resolved:
     """For people: `downloaded`, `cache`, `file …`, `inventory (offline)`."""
     refs: tuple[Ref, ...]
     warnings: tuple[Problem, ...]
-    matches_inventory: bool
-    """Whether these are exactly the objects that the inventory has for the version."""
     documents: tuple[Document, ...] = field(default=(), compare=False, repr=False)
     """The objects themselves; none of a manifest for which the inventory had to serve."""
 
@@ -132,11 +130,10 @@ async def resolve(version: str | None, variants: Sequence[str], options: Sources
     parts = await _parts([_Wanted(version, variant, base) for variant in variants], options)
     refs = tuple(dict.fromkeys(ref for part in parts for ref in part.refs))
     warnings = [warning for part in parts for warning in part.warnings]
-    matches = frozenset(refs) == frozenset(_known(version, variants))
-    if not matches:
+    if frozenset(refs) != frozenset(_known(version, variants)):
         warnings.append(_difference(version, refs, _known(version, variants)))
     documents = tuple(document for part in parts for document in part.documents)
-    return Resolved(version, _source(parts), refs, tuple(dict.fromkeys(warnings)), matches, documents)
+    return Resolved(version, _source(parts), refs, tuple(dict.fromkeys(warnings)), documents)
 
 
 # -- what was asked for
@@ -244,10 +241,9 @@ async def _given(named: str, version: str | None, variants: Sequence[str], optio
         data = await asyncio.to_thread(_read, named)
     objects = await asyncio.to_thread(_believed, data, source)
     refs = tuple(objects)
-    matches = _is_of(version, refs, variants)
-    if not matches:
+    if not _is_of(version, refs, variants):
         warnings += (_difference(version, refs, _known(version, variants) if version else ()),)
-    return Resolved(version, source, refs, warnings, matches, tuple(objects.values()))
+    return Resolved(version, source, refs, warnings, tuple(objects.values()))
 
 
 def _read(named: str) -> bytes:

@@ -16,6 +16,7 @@ from typing import Any
 from kubectl_glasskube_purge.glasskube import facts, inventory, manifest
 from kubectl_glasskube_purge.kube.objects import Ref
 from tests.cluster.api import Object
+from tests.definitions import definitions
 
 _RBAC = "rbac.authorization.k8s.io"
 _AGGREGATED = f"{_RBAC}/aggregate-to-"
@@ -70,7 +71,7 @@ def _labels(ref: Ref) -> Object:
 
 
 def _definition(ref: Ref, release: str) -> Object:
-    found = inventory.definition(release, ref.name)
+    found = definitions(release)[ref.name]
     schema = {"type": "object", "x-kubernetes-preserve-unknown-fields": True}
     versions = [
         {
@@ -217,7 +218,7 @@ def _binding(ref: Ref, release: str) -> Object:
 
 
 def _webhooks(_ref: Ref, release: str) -> Object:
-    defined = {one.kind: one for one in inventory.definitions(release) if one.group == facts.GROUP}
+    defined = {one.kind: one for one in definitions(release).values() if one.group == facts.GROUP}
     webhooks = []
     for kind, operations in (
         ("ClusterPackage", ["CREATE", "UPDATE", "DELETE"]),

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.glasskube.inventory import AIO, AUTOUPDATER, SLIM
 from kubectl_glasskube_purge.kube.objects import Ref
+from tests.definitions import definitions
 from tests.glasskube.manifests import REAL, needs_real_manifests
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,25 +111,23 @@ def test_every_object_is_in_some_release() -> None:
 
 
 def test_packages_became_namespaced_with_v0_10_0() -> None:
-    assert inventory.definition("v0.9.0", facts.PACKAGE.crd).scope == "Cluster"
-    assert inventory.definition("v0.10.0", facts.PACKAGE.crd).scope == "Namespaced"
-    with pytest.raises(KeyError):
-        inventory.definition("v0.9.0", facts.CLUSTER_PACKAGE.crd)
+    assert definitions("v0.9.0")[facts.PACKAGE.crd].scope == "Cluster"
+    assert definitions("v0.10.0")[facts.PACKAGE.crd].scope == "Namespaced"
+    assert facts.CLUSTER_PACKAGE.crd not in definitions("v0.9.0")
 
 
 @pytest.mark.parametrize("release", RELEASES)
 def test_definitions_are_the_crds_of_the_release(release: str) -> None:
     crds = {ref.name for ref in inventory.objects(release, AIO) if ref.kind == "CustomResourceDefinition"}
-    defined = inventory.definitions(release)
-    assert {definition.name for definition in defined} == crds
-    for definition in defined:
-        assert definition == inventory.definition(release, definition.name)
+    defined = definitions(release)
+    assert set(defined) == crds
+    for definition in defined.values():
         assert definition.storage in definition.versions
         assert definition.scope in ("Namespaced", "Cluster")
 
 
 def test_facts_name_the_kinds_of_the_newest_release() -> None:
-    defined = {(d.group, d.kind, d.plural) for d in inventory.definitions(RELEASES[-1])}
+    defined = {(d.group, d.kind, d.plural) for d in definitions(RELEASES[-1]).values()}
     assert {(k.group, k.kind, k.plural) for k in (*facts.GLASSKUBE_KINDS, *facts.FLUX_KINDS)} == defined
 
 

@@ -21,6 +21,7 @@ from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.look.relevant import FIRST, relevant
 from kubectl_glasskube_purge.purge.model.plan import GONE, Options
 from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
+from tests.definitions import definitions
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
 
 VERSION = "v0.26.1"
@@ -207,7 +208,7 @@ def _put(cluster: Cluster, ref: Ref, *, running: bool, manager: str = facts.FIEL
     if ref.kind == "Deployment":
         _pod(cluster, found, running)
     if ref.kind == "CustomResourceDefinition":
-        defined = inventory.definition(VERSION, ref.name)
+        defined = definitions(VERSION)[ref.name]
         cluster.defines[ref.name] = (defined.group, defined.kind)
 
 
