@@ -13,6 +13,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
@@ -20,6 +21,7 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import displayed, plural
+from kubectl_glasskube_purge.purge.act.run import Run, now
 from kubectl_glasskube_purge.purge.look.compose import controller_of
 from kubectl_glasskube_purge.purge.model.events import (
     NO_LIMITS,
@@ -32,15 +34,17 @@ from kubectl_glasskube_purge.purge.model.events import (
     StageStarted,
     Stopped,
     TimedOut,
+    Waiting,
 )
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, POD
 from kubectl_glasskube_purge.purge.model.plan import Action, Stage
 from kubectl_glasskube_purge.purge.model.record import Leftover
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import order
 from .restore import Restore, defines
 from .sidecar import gone_images
-from .wait import Run, Wait
+from .wait import EXPLAIN_AFTER, Wait
 
 GONE_PATIENCE = 120.0
 """Seconds for an object of the same name to be gone that is being deleted."""
@@ -66,6 +70,9 @@ PACKAGE_PATIENCE = 180.0
 SETTLED_AFTER = 15.0
 """Seconds for which a package has to say Failed: while its dependencies are being installed it may, and recover."""
 
+ASK_AGAIN = 0.5
+"""Seconds between two questions where there is nothing to watch: discovery, a webhook."""
+
 
 @dataclass
 class _Run(Run):
@@ -90,10 +97,10 @@ async def execute(
     aren't Ready. Raises `Stopped`'s tree where it ends early, and `KubeError` where
     the API server can't be reached any more. Once `stop` is set nothing more is sent.
     """
-    run = _Run(client, emit, limits, stop or asyncio.Event(), asyncio.get_running_loop().time(), restore)
+    run = _Run(client, restore.plan, Survey(), limits, emit, stop or asyncio.Event(), restore=restore)
     hurrying = asyncio.create_task(_hurry(run), name="hurry")
     try:
-        for stage in restore.plan.stages:
+        for stage in run.plan.stages:
             await _stage(run, stage)
     except errors.KubeError as error:
         if run.stop.is_set():  # and nothing is tried again that would have been
@@ -114,14 +121,14 @@ async def _hurry(run: _Run) -> None:
 
 
 async def _stage(run: _Run, stage: Stage) -> None:
-    began = run.now()
+    began = now()
     run.emit(StageStarted(stage.name, len(stage.actions)))
     complete = False
     try:
         await _carry_out(run, stage)
         complete = True
     finally:
-        run.emit(StageFinished(stage.name, run.now() - began, complete))
+        run.emit(StageFinished(stage.name, now() - began, complete))
 
 
 async def _carry_out(run: _Run, stage: Stage) -> None:
@@ -131,7 +138,8 @@ async def _carry_out(run: _Run, stage: Stage) -> None:
         await _apply_all(run, stage, list(actions))
     if run.failed and stage.name not in (order.PACKAGES, order.OTHERS):
         raise _not_applied(run)
-    await _AFTER.get(stage.name, _nothing)(run, stage)
+    if until_working := _AFTER.get(stage.name):
+        await until_working(run, stage)
 
 
 def _not_applied(run: _Run) -> Stopped:
@@ -151,19 +159,26 @@ _Passing = errors.WebhookUnreachable | errors.Refused
 
 async def _apply_all(run: _Run, stage: Stage, actions: Sequence[Action]) -> None:
     """Applies objects, and those anew that a webhook didn't let through, until none is left or it stays at its no."""
-    pending, since = list(actions), run.now()
+    pending, since = list(actions), now()
     while pending:
         left = await (_one_by_one if stage.name == order.PACKAGES else _at_once)(run, stage, pending)
         if len(left) < len(pending):
-            since = run.now()
+            since = now()
         pending = [action for action, _ in left]
         if left:
             unreachable = isinstance(left[0][1], errors.WebhookUnreachable)
-            if run.now() - since > (WEBHOOK_PATIENCE if unreachable else REFUSAL_PATIENCE):
+            if now() - since > (WEBHOOK_PATIENCE if unreachable else REFUSAL_PATIENCE):
                 for action, error in left:
                     _fail(run, stage, action.ref, error.message)
                 return
-            await run.pause(stage.name, pending[0].ref, left[0][1].message, since)
+            await _moment(run, stage, pending[0].ref, left[0][1].message, since)
+
+
+async def _moment(run: _Run, stage: Stage, ref: Ref, why: str, since: float) -> None:
+    """Lets a moment pass before what can't be watched is asked again. Raises `Interrupted` and `TimedOut`."""
+    if now() - since > EXPLAIN_AFTER:
+        run.emit(Waiting(stage.name, ref, why, now() - since))
+    await run.pause(ASK_AGAIN)
 
 
 async def _at_once(run: _Run, stage: Stage, actions: Sequence[Action]) -> list[tuple[Action, _Passing]]:
@@ -194,7 +209,9 @@ async def _apply(run: _Run, stage: Stage, action: Action) -> _Passing | None:
     present = run.restore.existing.get(ref)
     if present is not None and present.terminating:
         await _until_gone(run, stage, present)
-    run.check()
+    run.raise_if_stopped()
+    if run.late:
+        raise run.too_late()
     force = ref in run.restore.forced
     try:
         await run.client.apply(entry.document, manager=entry.manager, force=force)
@@ -227,11 +244,11 @@ async def _until_gone(run: _Run, stage: Stage, found: Found) -> None:
     if resource is None:
         return
 
-    def gone(ref: Ref, now: Found | None) -> bool:
-        return now is None or now.uid != found.uid
+    def gone(ref: Ref, seen: Found | None) -> bool:
+        return seen is None or seen.uid != found.uid
 
-    async def why(now: Found | None) -> str:
-        held = f"; it keeps finalizer {', '.join(now.finalizers)}" if now and now.finalizers else ""
+    async def why(seen: Found | None) -> str:
+        held = f"; it keeps finalizer {', '.join(seen.finalizers)}" if seen and seen.finalizers else ""
         return f"the one that exists is being deleted{held}"
 
     wait = Wait(run, stage.name, resource, [found.ref], gone, why, GONE_PATIENCE, namespace=found.ref.namespace)
@@ -246,27 +263,23 @@ async def _until_gone(run: _Run, stage: Stage, found: Found) -> None:
 # -- what a stage waits for
 
 
-async def _nothing(run: _Run, stage: Stage) -> None:
-    """A stage that is over as soon as everything is accepted."""
-
-
 async def _until_served(run: _Run, stage: Stage) -> None:
     """Waits until the API server serves what the CRDs define, which is a moment after they are established."""
     wanted = {defines(entry): ref for ref, entry in run.restore.entries.items() if ref.group_kind == DEFINITION}
-    began = run.now()
+    began = now()
     while True:
         discovery = await run.client.discover()
         missing = [ref for kind, ref in wanted.items() if discovery.find(*kind) is None]
         if not missing:
             return
-        if run.now() - began > SERVED_PATIENCE:
+        if now() - began > SERVED_PATIENCE:
             found = await run.client.get(missing[0], whole=True)
             raise TimedOut(
                 "not-established",
                 f"{displayed(missing)} isn't served: {_condition(found, 'NamesAccepted', 'Established')}",
                 "Look at its conditions: kubectl describe crd. Then run this again.",
             )
-        await run.pause(stage.name, missing[0], "not established yet", began)
+        await _moment(run, stage, missing[0], "not established yet", began)
 
 
 async def _until_running(run: _Run, stage: Stage) -> None:
@@ -278,11 +291,11 @@ async def _until_running(run: _Run, stage: Stage) -> None:
     assert resource is not None  # served by every API server
     for namespace, group in groupby(sorted(deployments), key=lambda ref: ref.namespace):
 
-        def ready(ref: Ref, now: Found | None) -> bool:
-            return now is not None and _is_ready(now)
+        def ready(ref: Ref, seen: Found | None) -> bool:
+            return seen is not None and _is_ready(seen)
 
-        async def why(now: Found | None, namespace: str = namespace) -> str:
-            return await _pods_reason(run, namespace, now)
+        async def why(seen: Found | None, namespace: str = namespace) -> str:
+            return await _pods_reason(run, namespace, seen)
 
         wait = Wait(run, stage.name, resource, list(group), ready, why, READY_PATIENCE, namespace=namespace)
         if pending := await wait.until_met():
@@ -306,7 +319,7 @@ def _is_ready(deployment: Found) -> bool:
 
 def _refuse_stopped(run: _Run, seen: Mapping[Ref, Found]) -> None:
     """Without an operator its webhook answers nobody, and no package can be created."""
-    actions = (action for stage in run.restore.plan.stages for action in stage.actions)
+    actions = (action for stage in run.plan.stages for action in stage.actions)
     wanted = any(action.ref.group_kind in facts.PACKAGE_GROUP_KINDS for action in actions)
     for ref, found in seen.items():
         if ref.name == facts.OPERATOR_DEPLOYMENT and found.get("spec", "replicas") == 0 and wanted:
@@ -334,38 +347,23 @@ async def _pods_reason(run: _Run, namespace: str, deployment: Found | None) -> s
     return controller.why or f"{controller.ready} of {controller.replicas} Pods are ready"
 
 
-async def _until_answering(run: _Run, stage: Stage) -> None:
-    """Waits until the operator has read the repositories. One that it can't is no reason to stop: see `unready`."""
-    kind = facts.PACKAGE_REPOSITORY.group_kind
-    await _until_conditions(run, stage, [kind], REPOSITORY_PATIENCE, settled_after=REPOSITORY_PATIENCE)
-
-
-async def _until_installed(run: _Run, stage: Stage) -> None:
-    """Waits until the packages are Ready, or say for good that they failed."""
-    kinds = facts.PACKAGE_GROUP_KINDS
-    await _until_conditions(run, stage, kinds, PACKAGE_PATIENCE, settled_after=SETTLED_AFTER)
-
-
-async def _until_conditions(
-    run: _Run, stage: Stage, kinds: Sequence[tuple[str, str]], patience: float, *, settled_after: float
-) -> None:
-    for kind in kinds:
-        refs = [
-            ref
-            for ref, entry in run.restore.entries.items()
-            if ref.group_kind == kind
-            and ref not in run.failed
-            and not (entry.document.get("spec") or {}).get("suspend")
-        ]
+async def _until_ready(run: _Run, stage: Stage) -> None:
+    """Waits until packages or repositories are Ready, or have failed for good, which is no reason to stop."""
+    packages = stage.name == order.PACKAGES
+    patience, settled_after = (PACKAGE_PATIENCE, SETTLED_AFTER) if packages else (REPOSITORY_PATIENCE,) * 2
+    for kind in facts.PACKAGE_GROUP_KINDS if packages else (facts.PACKAGE_REPOSITORY.group_kind,):
+        entries = {ref: one.document for ref, one in run.restore.entries.items() if ref.group_kind == kind}
+        suspended = [ref for ref, document in entries.items() if (document.get("spec") or {}).get("suspend")]
+        refs = [ref for ref in entries if ref not in (*run.failed, *suspended)]
         resource = run.client.discovery.find(*kind)
         if resource is None or not refs:
             continue
-        failing = _Failing(run, settled_after)
+        failing = _Failing(settled_after)
         wait = Wait(run, stage.name, resource, refs, failing.settled, _own_reason, patience)
         await wait.until_met()
         for ref in refs:
             found = wait.seen.get(ref)
-            if found is None or _status(found, "Ready") != "True":
+            if not _is(found, "Ready"):
                 message = await _own_reason(found)
                 run.unready.append(Leftover(ref, f"isn't Ready: {message}", found.uid if found else ""))
                 run.emit(Problem("not-ready", f"{ref.display} isn't Ready: {message}"))
@@ -375,36 +373,37 @@ async def _until_conditions(
 class _Failing:
     """Tells a failure that stays from one that passes."""
 
-    run: _Run
     after: float
     since: dict[Ref, float] = field(default_factory=dict)
 
-    def settled(self, ref: Ref, now: Found | None) -> bool:
+    def settled(self, ref: Ref, seen: Found | None) -> bool:
         """Whether an object is Ready, or has said Failed for long enough."""
-        if now is not None and _status(now, "Ready") == "True":
+        if _is(seen, "Ready"):
             return True
-        if now is None or _status(now, "Failed") != "True":
+        if not _is(seen, "Failed"):
             self.since.pop(ref, None)
             return False
-        return self.run.now() - self.since.setdefault(ref, self.run.now()) > self.after
+        return now() - self.since.setdefault(ref, now()) > self.after
 
 
 async def _own_reason(found: Found | None) -> str:
     return _condition(found, "Failed", "Ready")
 
 
-def _status(found: Found, condition: str) -> str:
-    conditions = found.get("status", "conditions") or ()
-    return next((str(c.get("status")) for c in conditions if c.get("type") == condition), "")
+def _conditions(found: Found) -> dict[str, Mapping[str, Any]]:
+    return {str(one.get("type")): one for one in found.get("status", "conditions") or ()}
+
+
+def _is(found: Found | None, condition: str) -> bool:
+    return found is not None and str(_conditions(found).get(condition, {}).get("status")) == "True"
 
 
 def _condition(found: Found | None, *types: str) -> str:
     """What the first of these conditions says that isn't as it should be, in words."""
     if found is None:
         return "it doesn't exist"
-    conditions = {str(c.get("type")): c for c in found.get("status", "conditions") or ()}
     for kind in types:
-        condition = conditions.get(kind)
+        condition = _conditions(found).get(kind)
         if condition is not None and (str(condition.get("status")) == "True") == (kind == "Failed"):
             return f"{condition.get('reason') or kind}: {condition.get('message') or 'no message'}"
     return "nobody has looked at it yet"
@@ -413,6 +412,6 @@ def _condition(found: Found | None, *types: str) -> str:
 _AFTER = {
     order.DEFINITIONS: _until_served,
     order.CONTROLLERS: _until_running,
-    order.REPOSITORIES: _until_answering,
-    order.PACKAGES: _until_installed,
+    order.REPOSITORIES: _until_ready,
+    order.PACKAGES: _until_ready,
 }
