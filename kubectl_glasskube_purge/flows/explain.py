@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.glasskube import inventory
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.errors import NotFound
-from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.explain import Explanation, explain
@@ -56,7 +55,7 @@ async def answer(request: ExplainRequest, record: Record) -> Explanation:
             )
         asked = resource.ref(wanted.namespace, wanted.name)
         looked = record.survey = await survey(client, also=frozenset({asked}))
-        decided = record.plan = plan(looked, request.options, _release(looked.version.version))
+        decided = record.plan = plan(looked, request.options, inventory.digests(looked.version.version).keys())
         return explain(looked, decided, await _find(client, looked, resource, wanted))
 
 
@@ -73,14 +72,5 @@ async def _find(client: Client, looked: Survey, resource: Resource, wanted: Want
         if found is not None:
             return found
     elsewhere = "" if wanted.namespace or not resource.namespaced else " that has to do with Glasskube"
-    hint = (
-        "Say with -n in which namespace it is." if elsewhere else "See what there is: kubectl get -A " + str(resource)
-    )
+    hint = "Say with -n in which namespace it is." if elsewhere else f"See what there is: kubectl get -A {resource}"
     raise NotFound(f'{resource} "{wanted.name}"{elsewhere} not found', hint=hint)
-
-
-def _release(version: str) -> Collection[Ref]:
-    """All objects of a release; none where it isn't known."""
-    if version not in inventory.releases():
-        return ()
-    return {ref for variant in inventory.variants(version) for ref in inventory.objects(version, variant)}

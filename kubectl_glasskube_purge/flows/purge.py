@@ -42,14 +42,7 @@ from kubectl_glasskube_purge.purge.judge.kept import stayed_after_all
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.judge.verify import verify
 from kubectl_glasskube_purge.purge.look.survey import survey
-from kubectl_glasskube_purge.purge.model.events import (
-    Event,
-    GuardStopped,
-    Interrupted,
-    Limits,
-    ObjectDone,
-    Stopped,
-)
+from kubectl_glasskube_purge.purge.model.events import Event, GuardStopped, Interrupted, Limits, ObjectDone, Stopped
 from kubectl_glasskube_purge.purge.model.plan import BUSY, Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.purge.model.survey import Survey

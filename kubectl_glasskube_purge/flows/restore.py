@@ -30,15 +30,7 @@ from kubectl_glasskube_purge.report import changes
 from kubectl_glasskube_purge.undo import backup, consent, text
 from kubectl_glasskube_purge.undo.apply import execute
 from kubectl_glasskube_purge.undo.errors import BackupUnreadable
-from kubectl_glasskube_purge.undo.restore import (
-    SIDECAR_WARNING,
-    Options,
-    Restore,
-    from_release,
-    look,
-    merged,
-    plan,
-)
+from kubectl_glasskube_purge.undo.restore import SIDECAR_WARNING, Options, Restore, from_release, look, merged, plan
 from kubectl_glasskube_purge.undo.selection import FLUX, GLASSKUBE, Contents
 
 from .run import Journey, Screen, agreed, connected, execution, refused

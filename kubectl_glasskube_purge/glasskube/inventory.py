@@ -172,7 +172,7 @@ class _Inventory:
 def _inventory() -> _Inventory:
     text = files(__package__).joinpath("inventory.json").read_text("utf-8")
     stored: Mapping[str, Any] = json.loads(text)
-    refs = tuple(_ref(*entry) for entry in stored["objects"])
+    refs = tuple(Ref.named(*entry) for entry in stored["objects"])
     digests = tuple((refs[index], digest) for index, digest in stored["contents"])
     sets: tuple[Digests, ...] = tuple(dict(digests[index] for index in row) for row in stored["manifests"])
     contents = {
@@ -186,8 +186,3 @@ def _inventory() -> _Inventory:
         every=frozenset(refs),
         operator=frozenset(ref for variant in contents.values() for ref in variant[SLIM]),
     )
-
-
-def _ref(api_version: str, kind: str, namespace: str, name: str) -> Ref:
-    group, _, version = api_version.rpartition("/")
-    return Ref(group=group, kind=kind, namespace=namespace, name=name, version=version)

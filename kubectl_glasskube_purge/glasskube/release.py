@@ -17,7 +17,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import ipaddress
 import os
 import re
 import tempfile
@@ -29,6 +28,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
+from kubectl_glasskube_purge.kube.transport.proxy import is_local
 
 from . import facts, inventory, manifest
 from .download import Patience, Unobtainable, connections, download
@@ -178,17 +178,10 @@ def _over_http(url: str) -> tuple[Problem, ...]:
     """A warning where an address isn't protected. What stays on this machine needs no protection."""
     split = urlsplit(url)
     host = split.hostname or ""
-    if split.scheme != "http" or host == "localhost" or _is_loopback(host):
+    if split.scheme != "http" or is_local(host):
         return ()
     message = f"the manifest comes from {host} over http: everyone on the way there can change it"
     return (Problem("manifest-over-http", message),)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True)

@@ -121,9 +121,7 @@ class Client:
         """
         if resource.group in BUILT_IN_GROUPS:
             return False
-        definition = await self.get(
-            Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", str(resource)),
-        )
+        definition = await self.get(Ref("apiextensions.k8s.io", "CustomResourceDefinition", "", str(resource)))
         if definition is not None:
             return definition.terminating
         name = f"{resource.version}.{resource.group}"

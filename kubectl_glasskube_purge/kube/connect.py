@@ -19,22 +19,14 @@ from urllib.parse import quote
 
 import anyio
 
-from kubectl_glasskube_purge.kube.config.client_config import (
-    ClientConfig,
-    Flags,
-    Impersonation,
-    Target,
-    reread,
-    resolve,
-)
-from kubectl_glasskube_purge.kube.transport.credentials import Credentials, Identity
-
+from .config.client_config import ClientConfig, Flags, Impersonation, Target, reread, resolve
 from .transport import failures, request_log
+from .transport.credentials import Credentials, Identity
 
 if TYPE_CHECKING:
     import httpx
 
-    from kubectl_glasskube_purge.kube.transport.session import Session
+    from .transport.session import Session
 
 __all__ = ["Connection", "Flags", "Target", "connect"]
 
@@ -166,7 +158,7 @@ class Connection:
         for session in self._sessions:
             if session.certificate == identity.certificate:
                 return session
-        from kubectl_glasskube_purge.kube.transport.session import Session
+        from .transport.session import Session
 
         made = Session(self._cluster, identity.certificate)
         retired, self._sessions = self._sessions, [made]

@@ -14,11 +14,15 @@ class KubeError(ProblemError):
     """The root: something between here and the API server failed."""
 
     code = "kube-error"
+    retry_after = 0.0
+    """Seconds that the server asked to wait, from its Retry-After header."""
 
-    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None, status: int | None = None, webhook: str = "") -> None:
         super().__init__(message, hint=hint)
         self.status = status
         """The HTTP status, where the server answered."""
+        self.webhook = webhook
+        """Name of the webhook that it is about, as the server's message has it, e.g. `vclusterpackage.kb.io`."""
 
 
 class ConfigError(KubeError):
@@ -33,8 +37,6 @@ class Unreachable(KubeError):
 
     code = "unreachable"
     hint = "Check that the cluster answers: kubectl version"
-    retry_after = 0.0
-    """Nobody who could say when to come back; see `Busy`."""
 
 
 class NobodyThere(Unreachable):
@@ -95,25 +97,15 @@ class Invalid(KubeError):
 
 
 class Refused(KubeError):
-    """An admission webhook or policy denied the request."""
+    """An admission webhook or policy denied the request; `webhook` is `""` if it was a policy."""
 
     code = "refused"
-
-    def __init__(self, message: str, *, webhook: str = "", hint: str | None = None, status: int | None = None) -> None:
-        super().__init__(message, hint=hint, status=status)
-        self.webhook = webhook
-        """Name of the webhook that said no; `""` where it was a policy."""
 
 
 class WebhookUnreachable(KubeError):
     """An admission webhook with failurePolicy Fail could not be called."""
 
     code = "webhook-unreachable"
-
-    def __init__(self, message: str, *, webhook: str, hint: str | None = None, status: int | None = None) -> None:
-        super().__init__(message, hint=hint, status=status)
-        self.webhook = webhook
-        """Name of the webhook as the server's message has it, e.g. `vclusterpackage.kb.io`."""
 
 
 class ConversionFailed(KubeError):
@@ -128,5 +120,3 @@ class Busy(KubeError):
 
     code = "busy"
     hint = "The API server is overloaded or restarting: run this again in a minute."
-    retry_after = 0.0
-    """Seconds that the server asked to wait, from its Retry-After header."""

@@ -67,15 +67,15 @@ class Ref:
 
         Raises `KeyError` where apiVersion, kind or metadata.name is missing.
         """
-        group, _, version = str(document["apiVersion"]).rpartition("/")
         metadata = document["metadata"]
-        return cls(
-            group=group,
-            kind=str(document["kind"]),
-            namespace=str(metadata.get("namespace") or ""),
-            name=str(metadata["name"]),
-            version=version,
-        )
+        namespace = str(metadata.get("namespace") or "")
+        return cls.named(str(document["apiVersion"]), str(document["kind"]), namespace, str(metadata["name"]))
+
+    @classmethod
+    def named(cls, api_version: str, kind: str, namespace: str, name: str) -> Ref:
+        """The Ref of what these fields of a document name."""
+        group, _, version = api_version.rpartition("/")
+        return cls(group, kind, namespace, name, version)
 
 
 @dataclass(frozen=True)

@@ -163,11 +163,8 @@ class _Walk:
         if isinstance(event, ScalarEvent):
             return _scalar(event.value) if event.style is None else event.value
         if isinstance(event, MappingStartEvent):
-            return self._mapping(depth)
+            return dict(self._entries(depth))
         return [self._node(item, depth + 1) for item in self._until_end()]
-
-    def _mapping(self, depth: int) -> dict[str, Any]:
-        return dict(self._entries(depth))
 
     def _entries(self, depth: int) -> Iterator[tuple[str, Any]]:
         seen: set[str] = set()

@@ -73,8 +73,7 @@ class Named(_Read):
     @cached_property
     def ref(self) -> Ref:
         """Which object."""
-        group, _, version = self.api_version.rpartition("/")
-        return Ref(group, self.kind, self.namespace, self.name, version)
+        return Ref.named(self.api_version, self.kind, self.namespace, self.name)
 
 
 class Entry(Named):

@@ -152,12 +152,7 @@ def _warnings(survey: Survey) -> Iterable[Problem]:
 
 
 async def execute(
-    client: Client,
-    decided: Plan,
-    *,
-    emit: Callable[[Event], None],
-    stop: asyncio.Event,
-    dry_run: bool = False,
+    client: Client, decided: Plan, *, emit: Callable[[Event], None], stop: asyncio.Event, dry_run: bool = False
 ) -> tuple[Ref, ...]:
     """Applies the labels, all at once; returns what couldn't be labelled, with the reason in its event.
 

@@ -15,11 +15,7 @@ BY_EXTENSION = 8
 """Directives of Cobra's completion protocol, which kubectl and its scripts speak: no blank behind the word, no names
 of files besides, and: what is offered are the extensions of the files to offer."""
 
-_EXTENSIONS: Mapping[Completes, tuple[str, ...]] = {
-    "json": ("json",),
-    "html": ("html", "htm"),
-    "yaml": ("yaml", "yml"),
-}
+_EXTENSIONS: Mapping[Completes, tuple[str, ...]] = {"json": ("json",), "html": ("html", "htm"), "yaml": ("yaml", "yml")}
 
 
 class Offer(NamedTuple):

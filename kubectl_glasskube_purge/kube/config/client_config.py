@@ -10,6 +10,7 @@ Nothing is read here but the kubeconfig. Tokens, keys and certificates are
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import re
@@ -20,7 +21,6 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from kubectl_glasskube_purge.kube.errors import ConfigError
-from kubectl_glasskube_purge.kube.transport.jwt import claims
 
 from .kubeconfig import Entry, Kubeconfig, load, text
 
@@ -150,10 +150,7 @@ def resolve(
 
 
 def reread(
-    flags: Flags,
-    before: ClientConfig,
-    environ: Mapping[str, str] = os.environ,
-    service_account: Path = SERVICE_ACCOUNT,
+    flags: Flags, before: ClientConfig, environ: Mapping[str, str] = os.environ, service_account: Path = SERVICE_ACCOUNT
 ) -> ClientConfig:
     """The same connection with the user's part read anew: somebody may have logged in again meanwhile.
 
@@ -373,6 +370,18 @@ def _in_cluster(flags: Flags, kubeconfig: Kubeconfig, environ: Mapping[str, str]
     user, impersonation = _user("", entry, flags)
     user = replace(user, name="" if flags.token else _service_account(token_file))
     return _client_config("", "in-cluster", cluster, user, impersonation)
+
+
+def claims(token: str) -> Mapping[str, Any]:
+    """What a JSON web token says of itself, e.g. when it ends and whose it is; empty if it is none. Not verified."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return {}
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return {}
+    return payload if isinstance(payload, dict) else {}
 
 
 def _service_account(token_file: Path) -> str:

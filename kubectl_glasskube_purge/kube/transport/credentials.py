@@ -18,11 +18,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from kubectl_glasskube_purge.kube.config.client_config import ClientConfig, User
+from kubectl_glasskube_purge.kube.config.client_config import ClientConfig, User, claims
 from kubectl_glasskube_purge.kube.config.kubeconfig import Entry, text
 from kubectl_glasskube_purge.kube.errors import ConfigError
 
-from . import exec_plugin, jwt, tls
+from . import exec_plugin, tls
 from .tls import ClientCertificate
 
 TOKEN_FILE_SECONDS = 50.0
@@ -104,7 +104,8 @@ async def _identify(config: ClientConfig, before: Identity | None) -> Identity:
     if user.token:
         return Identity(_bearer(user.token), certificate)
     if user.username or user.password:
-        return Identity(_basic(user.username, user.password), certificate)
+        basic = base64.b64encode(f"{user.username}:{user.password}".encode()).decode()
+        return Identity(f"Basic {basic}", certificate)
     if user.exec and not certificate:
         credential = await exec_plugin.run(user.exec, config.cluster)
         authorization = _bearer(credential.token) if credential.token else ""
@@ -146,7 +147,8 @@ def _from_auth_provider(provider: Entry, certificate: ClientCertificate | None) 
     if name != "oidc":
         raise ConfigError(f'no Auth Provider found for name "{name}"', hint="Use an exec plugin instead.")
     token = text((provider.get("config") or {}).get("id-token"))
-    expires = jwt.expiry(token)
+    ends = claims(token).get("exp")
+    expires = float(ends) if isinstance(ends, (int, float)) else None
     if not token or (expires is not None and expires <= time.time()):
         raise ConfigError("No valid id-token", hint="kubectl renews it, with any command: kubectl auth whoami")
     return Identity(_bearer(token), certificate, _renew_at(expires))
@@ -166,10 +168,6 @@ def _bearer(token: str) -> str:
     if not token.isprintable() or not token.isascii():
         raise ConfigError('invalid header field value for "Authorization"', hint="The bearer token has line breaks.")
     return f"Bearer {token}"
-
-
-def _basic(username: str, password: str) -> str:
-    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
 
 
 def _renew_at(expires: float | None) -> float | None:

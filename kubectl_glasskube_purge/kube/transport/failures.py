@@ -16,13 +16,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kubectl_glasskube_purge.kube.config.client_config import Cluster
-from kubectl_glasskube_purge.kube.errors import (
-    BadCertificate,
-    KubeError,
-    NobodyThere,
-    NotKubernetes,
-    Unreachable,
-)
+from kubectl_glasskube_purge.kube.errors import BadCertificate, KubeError, NobodyThere, NotKubernetes, Unreachable
 
 if TYPE_CHECKING:
     import httpx
@@ -33,6 +27,12 @@ _EXPIRED = 10
 _UNKNOWN_AUTHORITY = frozenset({2, 18, 19, 20, 21})
 _WRONG_NAME = frozenset({62, 64})
 
+_BROKEN = {
+    "ReadError": "it was closed while reading",
+    "WriteError": "it was closed while writing",
+    "RemoteProtocolError": "the server ended it without a complete answer",
+    "ConnectError": "it could not be made",
+}
 _CLIENT_REFUSED = ("ALERT_BAD_CERTIFICATE", "ALERT_CERTIFICATE", "ALERT_UNKNOWN_CA", "ALERT_ACCESS_DENIED")
 
 
@@ -81,7 +81,7 @@ def _error(error: httpx.RequestError, cluster: Cluster) -> KubeError:
         return NotKubernetes(f"{_host(server)} answered, but not as a Kubernetes API server does")
     if name == "ProxyError":
         return Unreachable(f"the proxy refused to connect: {error}", hint="Check proxy-url, or HTTPS_PROXY.")
-    return Unreachable(f"the connection to the server {_host(server)} broke: {_phrase(name)}")
+    return Unreachable(f"the connection to the server {_host(server)} broke: {_BROKEN.get(name, name)}")
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -139,15 +139,4 @@ def _network(error: OSError, server: str) -> KubeError | None:
 
 
 def _host(server: str) -> str:
-    parts = urlsplit(server)
-    return parts.netloc.rpartition("@")[2]
-
-
-def _phrase(name: str) -> str:
-    phrases = {
-        "ReadError": "it was closed while reading",
-        "WriteError": "it was closed while writing",
-        "RemoteProtocolError": "the server ended it without a complete answer",
-        "ConnectError": "it could not be made",
-    }
-    return phrases.get(name, name)
+    return urlsplit(server).netloc.rpartition("@")[2]

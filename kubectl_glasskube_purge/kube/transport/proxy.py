@@ -18,7 +18,8 @@ def from_environment(server: str, environ: Mapping[str, str]) -> str:
     proxy = _variable(environ, f"{target.scheme}_proxy")
     host = (target.hostname or "").rstrip(".")
     port = target.port or {"http": 80, "https": 443}[target.scheme]
-    if not proxy or _is_local(host) or _excepted(host, port, _variable(environ, "no_proxy")):
+    exceptions = (entry.strip().lower() for entry in _variable(environ, "no_proxy").split(","))
+    if not proxy or is_local(host) or any(_matches(entry, host.lower(), port) for entry in exceptions if entry):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"
 
@@ -27,13 +28,10 @@ def _variable(environ: Mapping[str, str], name: str) -> str:
     return environ.get(name.upper()) or environ.get(name) or ""
 
 
-def _is_local(host: str) -> bool:
+def is_local(host: str) -> bool:
+    """Whether a host is this machine itself."""
     address = _ip(host)
     return address.is_loopback if address else host == "localhost"
-
-
-def _excepted(host: str, port: int, no_proxy: str) -> bool:
-    return any(_matches(entry.strip().lower(), host.lower(), port) for entry in no_proxy.split(",") if entry.strip())
 
 
 def _matches(entry: str, host: str, port: int) -> bool:

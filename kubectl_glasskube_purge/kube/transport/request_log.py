@@ -45,7 +45,7 @@ def response(answer: httpx.Response, seconds: float) -> None:
     if not logger.isEnabledFor(RESPONSES):
         return
     request = answer.request
-    named = f'verb="{request.method}" url="{_url(request)}" '
+    named = f'verb="{request.method}" url="{request.url.copy_with(userinfo=b"")}" '
     if logger.isEnabledFor(HEADERS):
         logger.log(HEADERS, '"Request" %sheaders=<\n%s\n >', named, _lines(request.headers))
         named = ""
@@ -63,10 +63,6 @@ def bodies(answer: httpx.Response) -> None:
         if content:
             shown = f"<{len(content)} bytes not shown>" if secret else _shortened(content.decode("utf-8", "replace"))
             logger.log(BODIES, '"%s Body" body=%s', what, json.dumps(shown))
-
-
-def _url(request: httpx.Request) -> str:
-    return str(request.url.copy_with(userinfo=b""))
 
 
 def _lines(headers: httpx.Headers) -> str:

@@ -196,7 +196,5 @@ def _encrypted(key: bytes, password: bytes) -> bytes:
     from cryptography.hazmat.primitives import serialization
 
     return serialization.load_pem_private_key(key, None).private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(password),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(password)
     )
