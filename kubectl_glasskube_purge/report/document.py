@@ -13,9 +13,9 @@ from typing import Any
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
-from kubectl_glasskube_purge.purge.model.plan import Consequence, Plan, Stage
+from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
 from kubectl_glasskube_purge.purge.model.record import Record, outcome_key
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
@@ -133,8 +133,14 @@ def _decision(package: Ref, plan: Plan) -> dict[str, Any]:
 
 
 def _stage(record: Record, stage: Stage) -> dict[str, Any]:
-    objects = [_object(record, action.found, action.verb, action.reason) for action in stage.actions]
-    objects += [_object(record, c.found, "delete", c.reason, because=c) for c in stage.consequences]
+    objects = [_entry(record, a.ref, a.found.uid, a.verb, a.reason) for a in stage.actions]
+    objects += [
+        {
+            **_entry(record, c.found.ref, c.found.uid, "delete", c.reason),
+            "because": {**identity(c.because), "rule": c.rule},
+        }
+        for c in stage.consequences
+    ]
     objects += [
         _entry(record, event.ref, event.uid, event.verb, "made by what was deleted, after the survey")
         for event in record.followed.get(stage.name, ())
@@ -142,13 +148,6 @@ def _stage(record: Record, stage: Stage) -> dict[str, Any]:
     began = {"at": round(record.stage_moments[stage.name], 3)} if stage.name in record.stage_moments else {}
     seconds = round(record.stage_seconds.get(stage.name, 0.0), 3)
     return {"name": stage.name, **began, "seconds": seconds, "objects": objects}
-
-
-def _object(record: Record, found: Found, verb: str, reason: str, because: Consequence | None = None) -> dict[str, Any]:
-    entry = _entry(record, found.ref, found.uid, verb, reason)
-    if because is not None:
-        entry["because"] = {**identity(because.because), "rule": because.rule}
-    return entry
 
 
 def _entry(record: Record, ref: Ref, uid: str, verb: str, reason: str) -> dict[str, Any]:

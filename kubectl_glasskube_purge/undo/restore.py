@@ -139,7 +139,7 @@ def plan(
             found = existing.get(entry.ref)
             why = _why(entry, found, leaving, options, reason)
             if why:
-                actions.append(_apply(entry, why))
+                actions.append(Action("apply", Found(entry.ref, "", "", body=entry.document), why))
             else:
                 assert found is not None
                 kept.append(Kept(entry.ref, _why_not(entry.ref, options), found.uid))
@@ -148,7 +148,7 @@ def plan(
         plan=Plan(stages=tuple(stages), kept=tuple(kept), warnings=tuple(_warnings(entries, existing, options))),
         entries={entry.ref: entry for entry in entries},
         existing=existing,
-        forced=frozenset(_forced(entries, existing, options)),
+        forced=frozenset(entry.ref for entry in entries if _is_forced(entry, existing.get(entry.ref), options)),
         complete=complete,
     )
 
@@ -188,21 +188,15 @@ def _why(entry: Entry, found: Found | None, leaving: _Leaving, options: Options,
     return ""
 
 
-def _forced(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Ref]:
-    for entry in entries:
-        moved_image = options.sidecar_image and entry.ref in existing and gone_images(existing[entry.ref].body)
-        if options.overwrite or entry.ref in options.changed or moved_image:
-            yield entry.ref
+def _is_forced(entry: Entry, found: Found | None, options: Options) -> bool:
+    moved_image = options.sidecar_image and found is not None and gone_images(found.body)
+    return options.overwrite or entry.ref in options.changed or bool(moved_image)
 
 
 def _why_not(ref: Ref, options: Options) -> str:
     if ref.group_kind == JOB and options.overwrite:
         return "exists already, and a Job can't be changed"
     return "exists already (--overwrite replaces it)"
-
-
-def _apply(entry: Entry, reason: str) -> Action:
-    return Action("apply", Found(entry.ref, "", "", body=entry.document), reason)
 
 
 def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Problem]:

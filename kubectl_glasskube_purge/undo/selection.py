@@ -16,7 +16,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
@@ -173,17 +172,13 @@ def _manager(body: Found) -> str:
     Glasskube's, but for what others may own as well: a Flux that somebody else
     applied must not look like Glasskube's afterwards.
     """
-    if body.ref in _own_objects() or body.ref.group == facts.GROUP:
+    of_a_release = body.ref in inventory.every_object() and body.ref not in inventory.every_flux_object()
+    if of_a_release or body.ref.group == facts.GROUP:
         return facts.FIELD_MANAGER
     managers = [manager for manager in body.managers if manager not in TELLING_NOTHING]
     if not managers or facts.FIELD_MANAGERS.intersection(managers):
         return facts.FIELD_MANAGER
     return managers[0]
-
-
-@lru_cache(maxsize=1)
-def _own_objects() -> frozenset[Ref]:
-    return inventory.every_object() - inventory.every_flux_object()
 
 
 # -- parts of a backup
@@ -197,9 +192,8 @@ PARTS = (FLUX, GLASSKUBE, PACKAGES)
 
 def part_of(ref: Ref) -> str:
     """Which of `PARTS` an object belongs to; what others had there counts as the packages'."""
-    if ref in inventory.every_flux_object() or ref.group_kind in facts.FLUX_GROUP_KINDS:
-        return FLUX
-    if ref.namespace == facts.FLUX_NAMESPACE:
+    of_flux = ref in inventory.every_flux_object() or ref.group_kind in facts.FLUX_GROUP_KINDS
+    if of_flux or ref.namespace == facts.FLUX_NAMESPACE:
         return FLUX
     if ref in inventory.every_object() or ref.namespace == facts.NAMESPACE:
         return GLASSKUBE
