@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from kubectl_glasskube_purge import __version__
+from kubectl_glasskube_purge.kube.transport.failures import causes
 
 from .manifest import MAX_BYTES
 
@@ -132,7 +133,7 @@ async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
                 _check_redirect(request.url, response.next_request.url)
                 request = response.next_request
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
-        if _is_about_trust(error):
+        if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes(error)):
             raise Unobtainable(f"{host} shows a certificate that isn't trusted (see SSL_CERT_FILE)") from error
         why = str(error) or "no answer"
         raise Unobtainable(f"{host} can't be reached: {why}", attempts=_UNREACHABLE_ATTEMPTS) from error
@@ -147,15 +148,6 @@ async def _fetch(client: httpx.AsyncClient, url: str) -> bytes:
 
 def _host(url: str) -> str:
     return urlsplit(url).hostname or url
-
-
-def _is_about_trust(error: BaseException) -> bool:
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return True
-        cause = cause.__cause__ or cause.__context__
-    return False
 
 
 def _check_redirect(origin: httpx.URL, target: httpx.URL) -> None:

@@ -17,15 +17,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
+from kubectl_glasskube_purge.kube import state
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
 from kubectl_glasskube_purge.kube.transport.proxy import is_local
@@ -354,14 +353,7 @@ def _store(wanted: _Wanted, options: Sources, data: bytes) -> Problem | None:
     entry = wanted.file(options)
     try:
         entry.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, temporary = tempfile.mkstemp(dir=entry.parent, prefix=".manifest-")
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                file.write(data)
-            os.replace(temporary, entry)
-        except OSError:
-            os.unlink(temporary)
-            raise
+        state.replace(entry, data, 0o600)
     except OSError as error:
         return Problem("cache", f"the manifest isn't kept in {entry.parent}: {error.strerror or error}")
     return None

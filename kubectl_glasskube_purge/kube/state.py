@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import secrets
 import stat
 from pathlib import Path
 
@@ -25,8 +26,7 @@ def note(topic: str, key: str, **values: str) -> None:
     """Notes values under a key of hexadecimal digits. Raises `OSError`."""
     file = _file(topic, key)
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file.write_text(json.dumps(values), "utf-8")
-    file.chmod(0o600)
+    replace(file, json.dumps(values).encode(), 0o600)
 
 
 def noted(topic: str, key: str) -> dict[str, str]:
@@ -44,6 +44,22 @@ def forget(topic: str, key: str) -> None:
     """Removes a note, if there is one."""
     with contextlib.suppress(OSError):
         _file(topic, key).unlink()
+
+
+def replace(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Lets a file appear with all its content, also in the place of another one. Raises `OSError`.
+
+    Whoever reads the file sees no half of it, and a write that fails leaves what was there.
+    """
+    draft = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
+    try:
+        with open(draft, "xb", opener=lambda name, flags: os.open(name, flags, mode)) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def read_own(path: Path) -> bytes:

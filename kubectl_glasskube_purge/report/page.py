@@ -15,16 +15,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import secrets
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kubectl_glasskube_purge.kube import state
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import ProblemError
 from kubectl_glasskube_purge.kube.wording import plural
@@ -281,17 +280,8 @@ def write(path: Path, text: str) -> None:
     try:
         if path.exists() and not path.is_file():
             path.write_text(text, "utf-8")  # /dev/stdout and its like can't be replaced
-            return
-        draft = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
-        try:
-            with draft.open("x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            draft.replace(path)
-        finally:
-            with suppress(FileNotFoundError):
-                draft.unlink()
+        else:
+            state.replace(path, text.encode())
     except OSError as error:
         raise PageError(f"the report can't be written to {path}: {error.strerror or error}") from error
 

@@ -65,11 +65,11 @@ def timed_out(cluster: Cluster, seconds: float | None) -> KubeError:
 
 def _error(error: httpx.RequestError, cluster: Cluster) -> KubeError:
     server = cluster.server
-    causes = list(_causes(error))
-    for cause in causes:
+    chain = list(causes(error))
+    for cause in chain:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return _untrusted(cause, cluster.tls_server_name or urlsplit(server).hostname or "")
-    for cause in causes:
+    for cause in chain:
         if isinstance(cause, ssl.SSLError):
             return _tls(cause)
         if isinstance(cause, OSError) and (found := _network(cause, server)):
@@ -84,7 +84,7 @@ def _error(error: httpx.RequestError, cluster: Cluster) -> KubeError:
     return Unreachable(f"the connection to the server {_host(server)} broke: {_BROKEN.get(name, name)}")
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def causes(error: BaseException) -> Iterator[BaseException]:
     """The error and all that led to it, outermost first; groups' members too."""
     waiting, seen = [error], set[int]()
     while waiting:
