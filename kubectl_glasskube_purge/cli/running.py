@@ -107,7 +107,8 @@ def _interrupted(record: Record, number: int) -> None:
 
 def _debug(show: Show, error: BaseException) -> None:
     if show.debug:
-        streams.err(*"".join(traceback.format_exception(error)).rstrip("\n").split("\n"))
+        # Indented: an error's own text may have several lines.
+        streams.err(*(f"  {line}" for line in "".join(traceback.format_exception(error)).splitlines()))
 
 
 # -- the log

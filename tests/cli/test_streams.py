@@ -241,6 +241,12 @@ def test_no_text_from_outside_begins_a_line(output: str, outcome: str) -> None:
     assert "FORGED" in err
 
 
+def test_no_text_of_an_error_begins_a_line_of_its_traceback() -> None:
+    _, _, err = play(f"running._debug(running.Show(debug=True), ValueError({FORGED}))")
+    assert "ValueError" in err
+    assert not [line for line in err.splitlines() if line.startswith("FORGED")]
+
+
 @pytest.mark.parametrize("output", ["json", "jsonl", "yaml"])
 def test_a_document_escapes_what_a_terminal_obeys_and_loses_nothing(output: str) -> None:
     _, out, _ = play(f"record.context = {EVIL.replace('ud800', 'ufeff')}; record.outcome = 'clean'", output)
