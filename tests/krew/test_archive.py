@@ -56,7 +56,7 @@ def test_it_runs_through_krews_link(archive: Built, nothing: dict[str, str], tmp
 def test_it_draws_the_same_page(archive: Built, nothing: dict[str, str]) -> None:
     done = run(archive, "report", "-", env=nothing, input=document.as_json(samples.purged()))
     assert done.returncode == 0, done.stderr
-    assert done.stdout == page.render(samples.purged())
+    assert done.stdout == page.render(samples.purged()) + "\n"
 
 
 def test_it_unpacks_nothing_when_it_starts(archive: Built, nothing: dict[str, str], tmp_path: Path) -> None:

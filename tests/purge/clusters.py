@@ -97,10 +97,11 @@ class Cluster:
         self.objects[made.uid] = made
         for owner in owners if named else ():
             if owner.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
-                self._name(self.objects[owner.uid], ref)
+                self.name(self.objects[owner.uid], ref)
         return made
 
-    def _name(self, package: Found, ref: Ref) -> None:
+    def name(self, package: Found, ref: Ref) -> None:
+        """Lets a package's status say that the operator made an object for it."""
         resource = {"group": ref.group, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
         status = package.body["status"]
         status = {**status, "ownedResources": [*status.get("ownedResources", ()), resource]}

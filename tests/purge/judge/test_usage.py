@@ -231,6 +231,7 @@ def test_a_kept_component_of_a_package_that_goes_relies_on_what_it_uses() -> Non
     cluster.change(part, owners=(Owner(suite.ref.group, suite.ref.kind, suite.ref.name, suite.uid),))
     (mine,) = cluster.of((GROUP, "Certificate"))
     cluster.change(mine, owners=(Owner(part.ref.group, part.ref.kind, part.ref.name, part.uid),))
+    cluster.name(cluster.objects[part.uid], mine.ref)
     assert [one.decision for one in decided(cluster).packages] == ["delete", "delete", "delete"]
     kept = decided(cluster, keep=(part.ref.name,)).packages
     assert [one.decision for one in kept] == ["undecided", "delete", "keep"]
