@@ -76,10 +76,16 @@ class Wait:
         if change.listing is not None:
             self._replace(filter(self._ours, change.listing.items))
         elif change.found is not None and self._ours(change.found):
-            others = [found for ref, found in self.seen.items() if ref != change.found.ref]
-            self._replace(others if change.type == "DELETED" else [*others, change.found])
+            if change.type == "DELETED":
+                self.seen.pop(change.found.ref, None)
+            else:
+                self.seen[change.found.ref] = change.found
+            self._touch()
 
     def _replace(self, items: Iterable[Found]) -> None:
         self.seen, self.listed = {found.ref: found for found in items}, True
+        self._touch()
+
+    def _touch(self) -> None:
         self.progress = now()
         self.run.changed.set()
