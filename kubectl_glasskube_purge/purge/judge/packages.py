@@ -25,9 +25,8 @@ def package_actions(case: Case) -> list[Action]:
     """Everything that the first stage does, each with its level."""
     survey = case.survey
     going = consequences(survey, survey.package_objects, case.staying)
-    uids = survey.package_uids.union(found.uid for found in case.going)
+    uids = survey.package_uids.union((found.uid for found in case.going), case.handed.removed(case.mode))
     left = orphans(survey)
-    uids |= case.handed.removed(case.mode)
     detached = [one for one in case.protected.values() if one.found.owned_by(uids) or one.found in left]
     stops = bool(detached or case.mode)
     webhook = _webhook(survey, "stopped" if stops else survey.operator.state)
