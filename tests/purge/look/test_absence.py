@@ -252,8 +252,7 @@ async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
     api: FakeApi, client: Client, noted: bool
 ) -> None:
     """And only if something in the package's namespace is unexplained."""
-    releases = Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, VERBS)
-    api.kinds = (*CORE, releases)
+    api.kinds = (*CORE, HELM_RELEASES)
     job = "kind: Job\nspec: {template: {spec: {containers: [{image: example.com/certgen}]}}}\n"
     content = {"name": "web", "namespace": "apps", "manifest": "", "hooks": [{"manifest": job}]}
     stored = b64encode(b64encode(json.dumps(content).encode())).decode()
@@ -261,7 +260,7 @@ async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
     for namespace in ("apps", "quiet"):
         api.add(NAMESPACES, namespace, owners=[package])
         history = [{"namespace": namespace, "name": "web", "digest": digest(content) if noted else "sha256:0"}]
-        api.add(releases, "web", namespace, owners=[package], status={"history": history})
+        api.add(HELM_RELEASES, "web", namespace, owners=[package], status={"history": history})
         labels = {"owner": "helm", "name": "web", "version": "1"}
         api.add(SECRETS, "sh.helm.release.v1.web.v1", namespace, metadata={"labels": labels}, data={"release": stored})
     api.add(SECRETS, "admission", "apps", metadata={"managedFields": [{"manager": "certgen"}]})
