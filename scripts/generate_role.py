@@ -3,11 +3,10 @@
     python scripts/generate_role.py [--check]
 
 The plan says which: it is made here of an install that has every object of every
-release, with packages of both kinds and an operator that doesn't drop its
-finalizers. What a purge may then ask the API server for is what such a plan asks
-for; reading is everywhere, because ownerReferences may stand anywhere and what
-can't be read is doubt. With `--check` nothing is written, and the exit code is 1
-where the stored role differs.
+release, with packages of both kinds, one of them with a chart. What a purge may
+then ask the API server for is what such a plan asks for; reading is everywhere,
+because ownerReferences may stand anywhere and what can't be read is doubt. With
+`--check` nothing is written, and the exit code is 1 where the stored role differs.
 
 A second role, opt-in, has what it may take where packages are: to detach what others need, and to delete what a chart
 left outside of its namespace. `--dry-run --role FILE` writes both, narrowed to one cluster, for exactly one purge.
@@ -21,12 +20,11 @@ from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube import yaml_text
-from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.act.rights import READING, Right, Rule, rights, rules_for
+from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
+from kubectl_glasskube_purge.purge.act.rights import READING, Rule, rights, rules_for
 from kubectl_glasskube_purge.purge.judge.foreign import MADE_BY_FLUX, MADE_BY_OPERATOR
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.look.compose import compose
-from kubectl_glasskube_purge.purge.model.kinds import DEPLOYMENT
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
@@ -65,14 +63,16 @@ def everything() -> Survey:
     records = [
         Ref(facts.GROUP, kind.kind, "", "c", facts.VERSION) for kind in (facts.PACKAGE_INFO, facts.PACKAGE_REPOSITORY)
     ]
+    release = Ref(*facts.HELM_RELEASE.group_kind, "shop", "a-chart")
     made = [*MADE_BY_OPERATOR, *MADE_BY_FLUX]
-    refs = [*packages, *records, *made, *inventory.every_object()]
+    refs = [*packages, *records, *made, *inventory.every_object(), release]
     objects = {
         ref: Found(
             ref,
             uid=f"uid-{number}",
             resource_version="1",
             managers=(facts.FIELD_MANAGER,),
+            owners=(Owner(*packages[0].group_kind, packages[0].name, "uid-0"),) if ref == release else (),
             finalizers=(facts.PACKAGE_FINALIZER,) if ref in packages else (),
             body=_runs(ref.name) if ref.name in facts.FLUX_DEPLOYMENTS and ref.kind == "Deployment" else {},
         )
@@ -90,12 +90,13 @@ def _runs(name: str) -> dict[str, Any]:
 
 def rules(planned: Plan) -> list[Rule]:
     """What a plan changes; of kinds whose objects users name, all objects."""
+    named_by_users = {*facts.GLASSKUBE_GROUP_KINDS, facts.HELM_RELEASE.group_kind}
     return rules_for(
         (
             right.kind[0],
             resource(right.kind),
             right.verb,
-            "" if right.kind in facts.GLASSKUBE_GROUP_KINDS else right.name,
+            "" if right.kind in named_by_users else right.name,
         )
         for right in rights(planned)
         if right.verb not in READING["verbs"]
@@ -115,9 +116,7 @@ def resource(kind: tuple[str, str]) -> str:
 
 def generate() -> dict[Path, str]:
     """The roles' texts by file."""
-    stop = Right("patch", DEPLOYMENT, facts.NAMESPACE, facts.OPERATOR_DEPLOYMENT)
-    extra = [(stop.kind[0], resource(stop.kind), stop.verb, stop.name)]
-    extra += [(group, name, verb, "") for group, name in OF_PACKAGES for verb in ("delete", "patch")]
+    extra = [(group, name, verb, "") for group, name in OF_PACKAGES for verb in ("delete", "patch")]
     return {
         ROLE: _text(ABOUT, "purge-glasskube", [READING, *rules(plan(everything(), Options()))]),
         PACKAGES_ROLE: _text(ABOUT_PACKAGES, "purge-glasskube-packages", rules_for(extra)),

@@ -149,7 +149,7 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
             rules = rules_of(client.discovery, decided)
             _write_role(request.role, role_for(rules, await _user(client)))
         if request.dry_run_on_server:
-            record.warnings += [_answer(answer) for answer in await rehearse(client, decided)]
+            record.warnings += [_answer(answer) for answer in await rehearse(client, decided, found.webhooks)]
         record.outcome = "dry-run"
         return None
     if not request.yes:
@@ -201,9 +201,6 @@ async def _nothing_to_do(journey: Journey[Request], found: Survey, decided: Plan
 
 def _answer(answer: Answer) -> Problem:
     """What the API server says to a delete that was only tried, as a warning."""
-    if answer.expected:
-        message = f"{answer.ref.display} is refused as yet, and not in a purge, as {answer.expected}: {answer.message}"
-        return Problem("server-refuses-yet", message)
     return Problem("server-refuses", f"{answer.ref.display} would be refused: {answer.message}")
 
 

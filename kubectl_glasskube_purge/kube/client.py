@@ -222,12 +222,13 @@ class Client:
                 raise
         return "accepted"
 
-    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]]) -> Found:
+    async def patch(self, ref: Ref, operations: Sequence[Mapping[str, Any]], *, dry_run: bool = False) -> Found:
         """Applies a JSON patch. Raises `Invalid` if one of its tests fails, and the other `KubeError`s."""
         resource = self.served(ref)
         document = await self.request(
             "PATCH",
             resource.path(ref.namespace, ref.name),
+            params={"dryRun": "All"} if dry_run else None,
             headers={"Content-Type": "application/json-patch+json"},
             body=operations,
         )

@@ -21,6 +21,7 @@ _HEADINGS: Mapping[str, str] = {
     "not-deleted": "not-deleted",
     "not-labelled": "not-labelled",
     "operator-not-stopped": "operator-not-stopped",
+    "operator-restarted": "operator-restarted",
     "refused": "claimed controller-at-work conversion-needed flux-needed flux-shared gitops no-such-package "
     "no-terminal not-a-package-namespace package-in-use protected rights untrusted-file",
     "release-manifest": "invalid-source manifest manifest-foreign-content manifest-foreign-objects "

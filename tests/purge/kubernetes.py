@@ -10,7 +10,7 @@ never inferred from names or annotations.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kubectl_glasskube_purge.glasskube import facts
@@ -49,6 +49,8 @@ class _Cluster:
     gone: dict[str, int] = field(default_factory=dict)
     """UID → how many had gone before."""
     wrongs: list[str] = field(default_factory=list)
+    stuck: bool = False
+    """Whether a delete of the last stage is never sent."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,7 @@ def carried_out(plan: Plan, world: World) -> Outcome:
     for stage in plan.stages:
         _run(cluster, plan, stage)
         mine = {action.found.uid for action in stage.deletes} | {c.found.uid for c in stage.consequences}
-        if mine & cluster.terminating:
+        if cluster.stuck or mine & cluster.terminating:
             finished = False
             break
     return Outcome(dict(cluster.gone), finished, tuple(cluster.wrongs))
@@ -97,6 +99,15 @@ def _begin(world: World) -> _Cluster:
 
 def _run(cluster: _Cluster, plan: Plan, stage: Stage) -> None:
     going = {found.uid for found in plan.going.values()}
+    released = {action.found.uid for action in stage.actions if action.verb == "release-finalizer"}
+    waiting: list[Action] = []
+
+    def delete(actions: Iterable[Action]) -> None:
+        for action in actions:
+            _delete(cluster, plan, action)
+            cluster.released |= released & {action.found.uid}
+        _settle(cluster)
+
     for level in sorted({action.level for action in stage.actions}):
         batch = [action for action in stage.actions if action.level == level]
         for action in batch:
@@ -104,12 +115,15 @@ def _run(cluster: _Cluster, plan: Plan, stage: Stage) -> None:
                 cluster.owners[action.found.uid] -= going
             if action.removes and action.verb == "hand-over":
                 cluster.suspended.add(action.found.uid)
-        for action in batch:
-            if action.verb == "delete" or action.removes:
-                _delete(cluster, plan, action)
-        _settle(cluster)
-    cluster.released |= {action.found.uid for action in stage.actions if action.verb == "release-finalizer"}
+        deletes = [action for action in batch if action.verb == "delete" or action.removes]
+        waiting += [action for action in deletes if action.after]
+        delete(action for action in deletes if not action.after)
+    cluster.released |= released - {action.found.uid for action in waiting}
     _settle(cluster)
+    while ready := [action for action in waiting if not action.after & cluster.alive.keys()]:
+        waiting = [action for action in waiting if action not in ready]
+        delete(ready)
+    cluster.stuck = bool(waiting)
 
 
 def _delete(cluster: _Cluster, plan: Plan, action: Action) -> None:

@@ -74,7 +74,7 @@ def test_stages_are_a_tree_that_folds_what_is_alike_and_says_the_counts(shown: R
     assert f"Will be deleted: {len(plan.deletes)} objects in 4 stages, and {followers} that go with them" in said
     assert re.search(r"├─ 2 ClusterPackages\s+argo-cd, cert-manager\n", said)
     assert re.search(r"├─ 1 Package\s+shop/postgres\n", said)
-    assert re.search(r"[├└]─ \d+ of Glasskube\s+operator, webhook, RBAC", said)
+    assert re.search(r"[├└]─ \d+ of Glasskube\s+operator, RBAC", said)
     assert re.search(r"└─ 6 of Flux\s+buckets, gitrepositories", said)
 
 

@@ -44,14 +44,14 @@ def is_whole(screen: Terminal) -> bool:
 
 def test_every_stage_has_its_line_with_a_bar_and_its_count(play: Terminal) -> None:
     order(play, "go packages", "gone 7")
-    play.wait(lambda: "7/13" in play.text and is_whole(play))
+    play.wait(lambda: "7/8" in play.text and is_whole(play))
     before, *stages = rows(play)
     assert before == "before"
     assert [re.findall(r"[a-z]+", line)[0] for line in stages] == list(STAGES)
-    assert re.fullmatch(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] packages +━{13}─{11} +7/13 +\d+\.\ds", stages[0])
+    assert re.fullmatch(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] packages +━{21}─{3} +7/8 +\d+\.\ds", stages[0])
     order(play, "gone 7", "finish")
     play.wait(lambda: "✓ packages" in play.text)
-    assert re.search(r"✓ packages +━{24} +13/13 +1\.5s", play.text)
+    assert re.search(r"✓ packages +━{24} +8/8 +1\.5s", play.text)
 
 
 def test_who_is_waited_for_is_said_beneath_the_stage(play: Terminal) -> None:
@@ -76,7 +76,7 @@ def test_a_resized_window_shows_each_line_once(play: Terminal, width: int) -> No
     for number, (columns, lines) in enumerate(((width, 24), (100, 12), (width, 24)), 1):
         play.resize(columns, lines)
         order(play, "gone 1", "wait")
-        play.wait(lambda count=f"{number}/13": count in play.text)  # type: ignore[misc]
+        play.wait(lambda count=f"{number}/8": count in play.text)  # type: ignore[misc]
     order(play, "gone 100", "finish", "end")
     assert play.end() == 0
     for stage in STAGES:
@@ -104,7 +104,7 @@ def test_scrolled_back_there_is_no_line_twice(play: Terminal) -> None:
 @pytest.mark.parametrize("last", ["end", "crash"])
 def test_the_cursor_is_given_back_below_the_display(play: Terminal, last: str) -> None:
     order(play, "go packages", "gone 3")
-    play.wait(lambda: "3/13" in play.text)
+    play.wait(lambda: "3/8" in play.text)
     assert play.screen.cursor.hidden
     order(play, last)
     assert play.end() == {"end": 0, "crash": 9}[last]
@@ -121,13 +121,13 @@ def test_a_suspended_program_leaves_the_terminal_in_order() -> None:
         screen.type(f"stty -echo; cd {ROOT}; clear; {sys.executable} -m tests.report.stage_play\n")
         screen.wait(lambda: "namespaces" in screen.text and screen.screen.cursor.hidden)
         order(screen, "go packages", "gone 3")
-        screen.wait(lambda: "3/13" in screen.text)
+        screen.wait(lambda: "3/8" in screen.text)
         screen.type("\x1a")
         screen.wait(lambda: "Stopped" in screen.text and "shell>" in screen.screen.display[screen.screen.cursor.y])
         assert not screen.screen.cursor.hidden
-        assert "3/13" not in screen.text
+        assert "3/8" not in screen.text
         order(screen, "fg")
-        screen.wait(lambda: "3/13" in screen.text and screen.screen.cursor.hidden)
+        screen.wait(lambda: "3/8" in screen.text and screen.screen.cursor.hidden)
         order(screen, "gone 1", "end")
         screen.wait(lambda: "after" in screen.text)
         assert sum("packages" in line for line in screen.text.splitlines() if "stage_play" not in line) == 1
@@ -135,7 +135,7 @@ def test_a_suspended_program_leaves_the_terminal_in_order() -> None:
 
 def test_nothing_flickers_no_frame_begins_by_erasing_the_one_before(play: Terminal) -> None:
     order(play, "go packages", "gone 3")
-    play.wait(lambda: "3/13" in play.text)
+    play.wait(lambda: "3/8" in play.text)
     assert b"\x1b[2J" not in play.raw
     assert b"\x1b[?1049h" not in play.raw
 
@@ -159,18 +159,18 @@ def played(*orders: str, plain: bool = False, env: dict[str, str] | None = None)
 
 def test_a_pipe_gets_a_line_for_each_finished_stage() -> None:
     said = played("go packages", "gone 13", "finish", "say hello", "end")
-    assert said == "before\n✓ packages         13/13     1.5s\nNote: hello\nafter\n"
+    assert said == "before\n✓ packages           8/8     1.5s\nNote: hello\nafter\n"
 
 
 def test_a_long_wait_is_said_in_a_pipe_now_and_then() -> None:
     said = played("go packages", "wait", "wait", "end")
-    assert said.count("without progress") == 1
+    assert " ".join(said.split()).count("without progress") == 1
     assert "packages waits for" in said.replace("\n", " ")
 
 
 def test_a_screen_reader_gets_sentences() -> None:
     said = played("go packages", "gone 13", "finish", "end", plain=True)
-    assert said == "before\npackages done: 13/13 objects in 1.5s\nafter\n"
+    assert said == "before\npackages done: 8/8 objects in 1.5s\nafter\n"
 
 
 # -- a terminal that wraps lines anew when it gets narrower
@@ -205,7 +205,7 @@ def test_a_terminal_that_wraps_lines_anew_isnt_garbled_either(tmp_path: Path, na
                 tmux("resize-window", "-x", str(width), "-y", "24")
                 orders.write("gone 1\nwait\n")
                 orders.flush()
-                wait(f"{number + 1}/13")
+                wait(f"{number + 1}/8")
             orders.write("end\n")
             orders.flush()
             wait("after")

@@ -70,7 +70,7 @@ def test_changing_is_granted_by_name_and_of_glasskubes_own_kinds_as_a_whole() ->
     assert {verb for verb, _, _ in rights(changing)} == {"delete", "patch"}
     known = {ref.name for ref in (*inventory.every_object(), *MADE_BY_OPERATOR, *MADE_BY_FLUX)}
     for rule in changing:
-        if rule["apiGroups"] != [facts.GROUP]:
+        if rule["apiGroups"] not in ([facts.GROUP], [facts.HELM_GROUP]):
             assert set(rule["resourceNames"]) <= known
 
 

@@ -28,11 +28,11 @@ from .run import Run, Tracked, all_of
 
 
 def may_be_left(plan: Plan, stage: Stage) -> Sequence[Consequence]:
-    """What charts installed outside of the stage's namespaces, if one of these has the stored release.
+    """What charts installed outside of the namespaces that are deleted, if one of these has the stored release.
 
     If that is deleted first, nothing uninstalls the rest.
     """
-    namespaces = {found.ref.name for found in stage.going if found.ref.group_kind == NAMESPACE}
+    namespaces = {ref.name for ref in plan.going if ref.group_kind == NAMESPACE}
     return [
         one
         for one in stage.consequences

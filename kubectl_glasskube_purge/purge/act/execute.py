@@ -1,8 +1,8 @@
 """Plan → what happened, as a stream of events. Prints nothing, decides nothing new.
 
-Each stage sends its deletes level by level and then waits until everything in it, and everything that is deleted
-because of it, is gone. Waiting is watching. Before a stage that deletes more than it names, `recheck` asks the
-guard's question again.
+Each stage takes its steps level by level, sends each delete when what has to be gone before is gone, and waits until
+everything in it, and everything that is deleted because of it, is gone. Waiting is watching. Before a stage that
+deletes more than it names, `recheck` asks the guard's question again.
 
 What can't be done to one object is that object's failure and ends the run after its stage; an API server that
 can't be reached any more ends it at once. Wherever a run ends, the cluster alone shows what is left to do.
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors
@@ -30,9 +30,15 @@ from kubectl_glasskube_purge.purge.model.events import (
     StageFinished,
     StageStarted,
 )
-from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
-from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
-from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, KEPT_ANNOTATION, VERSION_ANNOTATION, Survey
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE, WEBHOOK
+from kubectl_glasskube_purge.purge.model.plan import Action, Plan, Stage
+from kubectl_glasskube_purge.purge.model.survey import (
+    FLUX_ANNOTATION,
+    KEPT_ANNOTATION,
+    REPLICAS_ANNOTATION,
+    VERSION_ANNOTATION,
+    Survey,
+)
 
 from .charts import read_charts
 from .deleting import delete_all
@@ -61,14 +67,14 @@ async def execute(
     `stop` is set nothing more is sent, and what is under way is waited for. The
     client is in a hurry from then on, and likewise once `limits.total` has passed.
     """
-    run = Run(client, plan, survey, limits, emit, stop or asyncio.Event())
+    run = Run(client, plan, survey, limits, emit, stop or asyncio.Event(), stopped=survey.operator.gone)
     hurrying = asyncio.create_task(_hurry(run), name="hurry")
     follow_all(run)
     spared = Spared()
     try:
         await _remember(run)
         for stage in plan.stages:
-            if stage.actions:
+            if stage.actions or stage.consequences:
                 spared = await recheck(run, stage, spared)
                 await _carry_out(run, spared.without(stage))
         if spared.error is not None:
@@ -102,6 +108,9 @@ async def _remember(run: Run) -> None:
     names = {one.name for one in run.plan.packages if one.decision == "keep"}
     if namespace is not None and names:
         await _annotate(run, namespace, KEPT_ANNOTATION, " ".join(sorted(names.union(handed_over(run.survey)))))
+    operator = run.survey.operator
+    if namespace is not None and operator.replicas:
+        await _annotate(run, namespace, REPLICAS_ANNOTATION, str(operator.replicas))
     flux = run.plan.deletes.get(Ref(*NAMESPACE, "", facts.FLUX_NAMESPACE))
     if flux is not None and run.plan.verdict.proven:
         await _annotate(run, flux.found, FLUX_ANNOTATION, facts.FIELD_MANAGER)
@@ -122,15 +131,26 @@ async def _carry_out(run: Run, stage: Stage) -> None:
     complete = False
     try:
         await read_charts(run, stage)
-        await _send(run, stage)
-        await until_gone(run, stage.name)
+        waiting = await _take_steps(run, stage)
+
+        async def send() -> bool:
+            ready = _ready(run, waiting)
+            await _delete(run, stage, ready)
+            return bool(ready)
+
+        await until_gone(run, stage.name, send=send)
         _require_all_deleted(run, stage)
         complete = True
     finally:
         run.emit(StageFinished(stage.name, now() - started, complete))
 
 
-async def _send(run: Run, stage: Stage) -> None:
+async def _take_steps(run: Run, stage: Stage) -> list[Action]:
+    """Sends all but the deletes that have to wait for something, and returns those, the first ones first.
+
+    Raises `NotDeleted` if a step fails on which the next ones build, and otherwise as `until_gone` does.
+    """
+    waiting: list[Action] = []
     for level in sorted({action.level for action in stage.actions}):
         batch = [action for action in stage.actions if action.level == level]
         for action in batch:
@@ -144,9 +164,40 @@ async def _send(run: Run, stage: Stage) -> None:
         await all_of(hand_over_to_helm(run, stage.name, action) for action in handed)
         # Only then its source may be deleted, and the package that still marks it as its own.
         await until_gone(run, stage.name, {action.found.uid for action in handed})
-        await delete_all(run, [action for action in batch if action.verb == "delete"])
-    releases = [action for action in stage.actions if action.verb == "release-finalizer"]
-    await all_of(drop(run, stage.name, action.found, action.finalizer, action.reason) for action in releases)
+        deletes = [action for action in batch if action.verb == "delete"]
+        waiting += [action for action in deletes if action.after]
+        await _delete(run, stage, [action for action in deletes if not action.after])
+        if any(action.ref.group_kind == WEBHOOK for action in deletes):
+            _require_all_deleted(run, stage)
+    requested = {action.found.uid for action in stage.deletes}
+    await _drop(run, stage, [one for one in stage.actions if one.found.uid not in requested])
+    return waiting
+
+
+def _ready(run: Run, waiting: list[Action]) -> list[Action]:
+    """Takes out of `waiting` what can be deleted now, and what can't be deleted any more."""
+    ready, rest = [], []
+    for action in waiting:
+        before = [run.tracked[uid] for uid in action.after if uid in run.tracked]
+        if any(one.failed or one.blocked for one in before):
+            run.tracked[action.found.uid].blocked = True
+        elif all(one.gone for one in before):
+            ready.append(action)
+        else:
+            rest.append(action)
+    waiting[:] = rest
+    return ready
+
+
+async def _delete(run: Run, stage: Stage, actions: Sequence[Action]) -> None:
+    await delete_all(run, actions)
+    uids = {action.found.uid for action in actions}
+    await _drop(run, stage, [one for one in stage.actions if one.found.uid in uids])
+
+
+async def _drop(run: Run, stage: Stage, actions: Iterable[Action]) -> None:
+    releases = [one for one in actions if one.verb == "release-finalizer"]
+    await all_of(drop(run, stage.name, one.found, one.finalizer, one.reason) for one in releases)
 
 
 def _require_all_deleted(run: Run, stage: Stage) -> None:

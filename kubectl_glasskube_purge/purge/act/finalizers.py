@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube import edits, errors
+from kubectl_glasskube_purge.kube import edits
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.kube.problem import Problem
-from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.judge import held
 from kubectl_glasskube_purge.purge.judge.brought import brought
 from kubectl_glasskube_purge.purge.look.held import why_held
@@ -26,14 +25,10 @@ from .stopping import stop
 
 
 async def drop(run: Run, stage: str, found: Found, finalizer: str, why: str) -> bool:
-    """Drops one finalizer. Returns whether the object had it. Raises as `attempt` does, but for `Refused`."""
-    try:
-        answer = await attempt(
-            run, found, lambda: edits.remove_finalizer(run.client, found.ref, uid=found.uid, finalizer=finalizer)
-        )
-    except errors.Refused as error:
-        run.fail(found.uid, error)
-        return False
+    """Drops one finalizer. Returns whether the object had it. Raises as `attempt` does."""
+    answer = await attempt(
+        run, found, lambda: edits.remove_finalizer(run.client, found.ref, uid=found.uid, finalizer=finalizer)
+    )
     if answer == "changed":
         run.emit(ObjectDone(stage, found.ref, found.uid, "release-finalizer", "applied", why))
     elif answer in ("absent", "replaced"):
@@ -48,15 +43,10 @@ async def _drop_each(run: Run, stage: str, stuck: list[tuple[Found, str]], why: 
 
 
 async def drop_own(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
-    """Drops Glasskube's finalizer if the operator doesn't."""
-    why = f"the operator didn't drop it within {run.limits.finalizer:.0f} s"
+    """Drops Glasskube's finalizer that the operator set after the survey, before it was stopped."""
     finalizer = facts.PACKAGE_FINALIZER
     stuck = [(t.found, finalizer) for t in pending if t.found.terminating and finalizer in t.found.finalizers]
-    if dropped := await _drop_each(run, stage, stuck, why):
-        message = (
-            f"{finalizer} was dropped from {displayed(found.ref for found, _ in dropped)}: {why}, and it guards nothing"
-        )
-        run.emit(Problem("finalizer-dropped", message))
+    await _drop_each(run, stage, stuck, "it guards nothing in a purge, and the operator is stopped")
 
 
 async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None:

@@ -5,7 +5,7 @@ Reports what it waits for, deletes what charts left, drops finalizers, and ends 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from kubectl_glasskube_purge.purge.judge import held
 from kubectl_glasskube_purge.purge.look.held import why_held
@@ -19,13 +19,19 @@ EXPLAIN_AFTER = 3.0
 """Seconds without progress after which it is reported what is waited for, and again after as many."""
 
 
-async def until_gone(run: Run, stage: str, only: Collection[str] | None = None) -> None:
+async def until_gone(
+    run: Run, stage: str, only: Collection[str] | None = None, send: Callable[[], Awaitable[bool]] | None = None
+) -> None:
     """Waits until nothing of the stage is left, or of the UIDs in `only`.
+
+    After each change, `send` sends what can be deleted now, and returns whether there was anything.
 
     Raises `TimedOut` if a limit passes, `Interrupted`, and `KubeError`.
     """
     explained = 0.0
     while pending := run.pending(stage, only):
+        if send is not None and await send():
+            continue
         try:
             await run.pause(1.0)
         except TimedOut as late:
@@ -53,10 +59,10 @@ async def _help_along(run: Run, stage: str, pending: Collection[Tracked], idle: 
     """Does what a controller doesn't do, after `idle` seconds without progress."""
     if idle > EXPLAIN_AFTER:
         await delete_left_of_charts(run, pending)
-    if idle > run.limits.finalizer:
         await drop_own(run, stage, pending)
     if run.plan.force_finalizers and idle > run.limits.force:
-        await drop_foreign(run, stage, pending)
+        # Also what holds a namespace that is waited for later.
+        await drop_foreign(run, stage, [*run.tracked.values()])
 
 
 async def _explain(run: Run, pending: Iterable[Tracked]) -> held.Held:

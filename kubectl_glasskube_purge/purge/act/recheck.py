@@ -49,6 +49,8 @@ async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
     current = await survey(run.client) if takes_flux else await _revisit(run, stage)
     if current is None:
         return spared
+    # What would tell the version may be gone by now.
+    current = replace(current, version=run.survey.version)
     run.raise_if_stopped()  # a request that isn't tried again proves nothing by its failure
     if run.late:
         raise run.too_late()
@@ -57,14 +59,21 @@ async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
         against = [evidence.text for evidence in flux.judge(current).evidence if evidence.against]
         if against:
             spared = _spare_flux(run, against[0])
-    for found in spared.without(stage).going:
+    for found in _started_by(run, spared.without(stage)):
         _require_planned(run, found.ref, current)
     return spared
 
 
+def _started_by(run: Run, stage: Stage) -> list[Found]:
+    """What the stage deletes, and what is deleted because of that, in whichever stage it is counted."""
+    roots = {action.ref for action in stage.deletes}
+    followers = (one for counted in run.plan.stages for one in counted.consequences if one.root in roots)
+    return [*(action.found for action in stage.deletes), *(one.found for one in followers)]
+
+
 async def _revisit(run: Run, stage: Stage) -> Survey | None:
     """Surveys what the stage deletes without naming it; None if it names everything."""
-    refs = [found.ref for found in stage.going]
+    refs = [found.ref for found in _started_by(run, stage)]
     namespaces = {ref.name for ref in refs if ref.group_kind == NAMESPACE}
     definitions = (run.survey.defines.get(ref.name) for ref in refs if ref.group_kind == DEFINITION)
     kinds = {kind for kind in definitions if kind is not None}

@@ -55,6 +55,8 @@ class Tracked:
     """What the user can do about that."""
     chart_of: str = ""
     """UID of the HelmRelease whose stored manifest names the object."""
+    blocked: bool = False
+    """Whether it isn't deleted, because something that has to be gone before can't be deleted."""
     abandoned: bool = False
     """Whether a HelmRelease's finalizer was dropped by force, so that no controller uninstalls its chart."""
 
@@ -78,8 +80,8 @@ class Run:
     watches: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
     spared: frozenset[Ref] = frozenset()
     """What is kept although the plan deletes it."""
-    webhook_removed: bool = False
-    """Whether the delete of Glasskube's webhook configuration was sent."""
+    stopped: bool = False
+    """Whether the operator is seen to be stopped."""
 
     @property
     def late(self) -> bool:
@@ -118,20 +120,24 @@ class Run:
 
         What is deleted because of an object that can't be deleted, or is spared, isn't waited for.
         """
-        staying = self.spared.union(tracked.found.ref for tracked in self.tracked.values() if tracked.failed)
+        staying = self.spared.union(t.found.ref for t in self.tracked.values() if t.failed or t.blocked)
         return [
             tracked
             for uid, tracked in self.tracked.items()
             if tracked.stage == stage
-            and not tracked.gone
+            and not (tracked.gone or tracked.blocked)
             and tracked.root not in staying
             and (only is None or uid in only)
         ]
 
     def raise_if_stopped(self) -> None:
-        """Raises `Interrupted` once the user wishes to stop."""
+        """Raises `Interrupted` once the user wishes to stop, and the error of a watch that failed."""
         if self.stop.is_set():
             raise Interrupted()
+        for kind, watch in list(self.watches.items()):
+            if watch.done():
+                del self.watches[kind]
+                watch.result()
 
     async def pause(self, seconds: float, *others: asyncio.Future[Any]) -> None:
         """Waits for a change, or for one of `others`, at most `seconds`.
@@ -147,10 +153,6 @@ class Run:
         self.raise_if_stopped()
         if self.late:
             raise self.too_late()
-        for kind, watch in list(self.watches.items()):
-            if watch.done():
-                del self.watches[kind]
-                watch.result()
 
     async def within(self, seconds: float, work: Coroutine[Any, Any, None]) -> bool:
         """Waits for work at most `seconds`, and raises as `pause` does. Returns whether the work was done."""

@@ -18,6 +18,7 @@ from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.watches import Change
 
 from .run import Run, Tracked
+from .stopping import require_stopped
 
 SERVED_AFTER = 1.0
 """Seconds between two requests for a kind that isn't served although it exists."""
@@ -52,6 +53,7 @@ async def _follow(run: Run, kind: tuple[str, str]) -> None:
         try:
             async with contextlib.aclosing(watches.watch(run.client, resource, version)) as changes:
                 async for change in changes:
+                    await require_stopped(run, change)
                     _take_in(run, kind, change)
         except errors.NotFound:
             again = await _served_again(run, resource)

@@ -61,7 +61,8 @@ def _in_full(refusal: Problem) -> str:
 
 def _decision(survey: Survey, plan: Plan, found: Found) -> tuple[Verdict, Stage | None, Iterable[str]]:
     for stage in plan.stages:
-        actions = [action for action in stage.actions if action.ref == found.ref]
+        named = (action for action in stage.actions if action.ref == found.ref)
+        actions = sorted(named, key=lambda action: action.verb == "release-finalizer")
         if any(action.verb == "delete" for action in actions):
             return "deleted", stage, [action.reason for action in actions]
         if any(action.verb == "detach" for action in actions):

@@ -1,24 +1,27 @@
-"""The first stage: the packages, what must be done before them, and what goes beside them. Pure.
+"""The first stage: the packages, what must be done before them, and what is deleted beside them. Pure.
 
-Nothing here deletes what follows from a package by ownership or as part of its
-chart: that goes by itself. What stays although its owner goes is detached first,
-by an operator that is stopped, because it would recreate the ownerReferences.
+Every purge takes the same steps, whatever state the operator is in. Its webhook only refuses, so its configuration is
+deleted first. Its finalizer guards nothing in a purge, and it would recreate what is deleted, so it is stopped, and
+its finalizers are removed here. What stays although its owner is deleted is detached next. Then each package is taken
+down while the controllers live that its parts need: its HelmReleases and its own custom resources, then the package.
+The garbage collector deletes what else the package owns.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import chain
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.model.plan import Action, Protection
-from kubectl_glasskube_purge.purge.model.survey import Package, Survey
+from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
+from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Protection
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import handover
+from .brought import brought
 from .case import Case
-from .ownership import chart_of, consequences, orphans, stray_charts
+from .ownership import chart_of, consequences, is_confirmed, orphans, stray_charts
 
 
 def package_actions(case: Case) -> list[Action]:
@@ -28,16 +31,14 @@ def package_actions(case: Case) -> list[Action]:
     uids = survey.package_uids.union((found.uid for found in case.going), case.handed.removed(case.mode))
     left = orphans(survey)
     detached = [one for one in case.protected.values() if one.found.owned_by(uids) or one.found in left]
-    stops = bool(detached or case.mode)
-    webhook = _webhook(survey, "stopped" if stops else survey.operator.state)
-    steps = [step for step in (_stop(survey) if stops else [], _stop_flux(case), webhook) if step]
-    if stops:
-        steps.append([*(_detach(one, case) for one in detached), *_handed_to_helm(case), *_stray_charts(case)])
-    if case.mode == "helm":
-        steps.append(_sources(case))
-    beside = (_orphans(case, going), _stray_charts(case), _users_of_flux(case, going), _charts(case))
-    steps.append([*_packages(survey), *chain.from_iterable(beside)])
-    return [*_levelled(steps), *_finalizers_of_packages(survey, stops), *_finalizers_of_flux(case)]
+    steps: list[list[Action]] = [
+        _webhook(survey),
+        [*_stop(survey), *_stop_flux(case)],
+        [*(_detach(one, case) for one in detached), *_handed_to_helm(case), *_stray_charts(case)],
+        _sources(case) if case.mode == "helm" else [],
+        [*_taken_down(case, going), *_orphans(case, going), *_users_of_flux(case, going), *_charts(case)],
+    ]
+    return [*_levelled(filter(None, steps)), *_finalizers_of_packages(survey), *_finalizers_of_flux(case)]
 
 
 def _levelled(steps: Iterable[Iterable[Action]]) -> Iterator[Action]:
@@ -55,10 +56,9 @@ def _levelled(steps: Iterable[Iterable[Action]]) -> Iterator[Action]:
 
 def _stop(survey: Survey) -> list[Action]:
     operator = survey.operator
-    if operator.found is None or not operator.replicas:
+    if operator.found is None or not (operator.replicas or operator.pods or operator.running):
         return []
-    reason = "stopped first, because it puts back the ownerReferences that are taken off"
-    return [Action("apply", operator.found, reason)]
+    return [Action("apply", operator.found, "stopped first, because it recreates what is deleted")]
 
 
 def _stop_flux(case: Case) -> list[Action]:
@@ -67,11 +67,9 @@ def _stop_flux(case: Case) -> list[Action]:
     return [Action("apply", one.found, reason) for one in case.at_work if one.found]
 
 
-def _webhook(survey: Survey, state: str) -> list[Action]:
-    if state == "running" or survey.webhook is None or not survey.of_kind(*facts.GLASSKUBE_GROUP_KINDS):
-        return []
-    reason = f"refuses every delete: the operator is {state}, so nothing answers it"
-    return [Action("delete", survey.webhook, reason)]
+def _webhook(survey: Survey) -> list[Action]:
+    reason = "deleted first, because all that it does in a purge is to refuse"
+    return [Action("delete", survey.webhook, reason)] if survey.webhook else []
 
 
 def _detach(protection: Protection, case: Case) -> Action:
@@ -99,29 +97,85 @@ def _stray_charts(case: Case) -> Iterator[Action]:
 # -- the packages, and what goes beside them
 
 
-def _packages(survey: Survey) -> Iterator[Action]:
-    levels = dependency_levels(survey.packages)
+def _taken_down(case: Case, going: Mapping[Ref, Consequence]) -> Iterator[Action]:
+    """Each package after its parts, and its parts after the packages that depend on it."""
+    survey = case.survey
+    kept = {one.package for one in case.decisions if one.decision == "keep"}
+    instances = {package: _instances(package, survey, going) for package in brought(survey) if package not in kept}
+    for ref, level, dependents in in_order(_dependents(survey, going, instances)):
+        package = survey.objects[ref]
+        if ref in kept:
+            yield Action("delete", package, _INSTALLED, level=level)
+            continue
+        before = frozenset(survey.objects[other].uid for other in dependents)
+        own = [found for found in instances[ref] if _is_sent(going[found.ref], survey)]
+        awaited = {found.uid for found in instances[ref] if _follows(found.ref, going, {one.ref for one in own})}
+        for found in own:
+            reason = f"of a kind that {ref.display} brought; deleted while its controller runs"
+            yield Action("delete", found, reason, level=level, after=before)
+        releases = [one for one in _helm_releases(going, ref) if one.uid not in awaited]
+        for found in releases:
+            reason = f"installed by {ref.display}; its chart is uninstalled before that is deleted"
+            yield Action("delete", found, reason, level=level, after=before | awaited)
+        parts = awaited.union(found.uid for found in releases)
+        yield Action("delete", package, _INSTALLED, level=level, after=before | parts)
+
+
+_INSTALLED = "installed by Glasskube, which goes"
+
+
+def _instances(package: Ref, survey: Survey, going: Collection[Ref]) -> list[Found]:
+    """What is deleted of the kinds that a package brought."""
+    defined = (survey.defines.get(ref.name) for ref in brought(survey)[package] if ref.group_kind == DEFINITION)
+    return [found for found in survey.of_kind(*(kind for kind in defined if kind)) if found.ref in going]
+
+
+def _is_sent(instance: Consequence, survey: Survey) -> bool:
+    """Whether a custom resource is deleted by request: what another object owns is deleted with that."""
+    return instance.rule != "owner" or is_confirmed(instance.found, survey)
+
+
+def _follows(ref: Ref, going: Mapping[Ref, Consequence], roots: Collection[Ref]) -> bool:
+    """Whether an object is among `roots`, or is deleted because one of these is."""
+    while ref not in roots:
+        if ref not in going:
+            return False
+        ref = going[ref].because
+    return True
+
+
+def _helm_releases(going: Mapping[Ref, Consequence], package: Ref) -> list[Found]:
+    """The HelmReleases that the operator made for a package."""
+    kind = facts.HELM_RELEASE.group_kind
+    return [one.found for ref, one in going.items() if ref.group_kind == kind and one.because == package]
+
+
+def _dependents(
+    survey: Survey, going: Mapping[Ref, Consequence], instances: Mapping[Ref, Iterable[Found]]
+) -> Mapping[Ref, frozenset[Ref]]:
+    """Each package with those that need it: they require it, or contain instances of its kinds."""
+    dependents: dict[Ref, set[Ref]] = {package.ref: set() for package in survey.packages}
     for package in survey.packages:
-        yield Action("delete", package.found, "installed by Glasskube, which goes", level=levels[package.ref])
+        for required in package.requires & dependents.keys():
+            dependents[required].add(package.ref)
+    for ref, found in instances.items():
+        dependents[ref].update(going[one.ref].root for one in found)
+    return {ref: frozenset(others) - {ref} for ref, others in dependents.items()}
 
 
-def dependency_levels(packages: Iterable[Package]) -> Mapping[Ref, int]:
-    """For each package how many others have to be deleted before it, counted in steps.
+def in_order(dependents: Mapping[Ref, frozenset[Ref]]) -> Iterator[tuple[Ref, int, frozenset[Ref]]]:
+    """Each package with its level and the packages that are deleted before it, those first.
 
-    0 for packages that none depends on. Packages that depend on each other in a
-    circle share a level: the operator can't have installed them so, and no order
-    is better than another.
+    The level is 0 for packages that no other depends on, and otherwise one more than the highest of these. Packages
+    that depend on each other in a circle share a level and don't wait for each other: no order is better.
     """
-    packages = tuple(packages)
-    dependents: dict[Ref, list[Ref]] = {package.ref: [] for package in packages}
-    for package in packages:
-        for required in package.requires:
-            dependents.setdefault(required, []).append(package.ref)
     levels: dict[Ref, int] = {}
     for circle in circles(dependents):
-        before = [levels[other] for ref in circle for other in dependents[ref] if other not in circle]
-        levels |= dict.fromkeys(circle, max(before, default=-1) + 1)
-    return levels
+        before = {ref: dependents[ref] - circle for ref in circle}
+        level = max((levels[other] + 1 for others in before.values() for other in others), default=0)
+        for ref in sorted(circle):
+            levels[ref] = level
+            yield ref, level, before[ref]
 
 
 def circles(leads_to: Mapping[Ref, Iterable[Ref]]) -> Iterator[frozenset[Ref]]:
@@ -181,24 +235,14 @@ def _charts(case: Case) -> Iterator[Action]:
             yield Action("delete", chart, f"made for {found.ref.display}, which goes")
 
 
-# -- finalizers that nobody drops
+# -- finalizers that no controller removes
 
 
-def _finalizers_of_packages(survey: Survey, stops: bool) -> Iterator[Action]:
+def _finalizers_of_packages(survey: Survey) -> Iterator[Action]:
+    reason = f"{facts.PACKAGE_FINALIZER} guards nothing in a purge, and the operator is stopped"
     for package in survey.packages:
-        why = _undropped(package, survey, stops)
-        if why and facts.PACKAGE_FINALIZER in package.found.finalizers:
-            reason = f"{facts.PACKAGE_FINALIZER} guards nothing in a purge, and {why}"
+        if facts.PACKAGE_FINALIZER in package.found.finalizers:
             yield Action("release-finalizer", package.found, reason, finalizer=facts.PACKAGE_FINALIZER)
-
-
-def _undropped(package: Package, survey: Survey, stops: bool) -> str:
-    """Why the operator won't drop a package's finalizer; `""` where it may."""
-    if stops:
-        return "the operator is stopped"
-    if package.suspended:
-        return "the package is suspended, so the operator never reconciles it"
-    return "" if survey.operator.running else f"the operator is {survey.operator.state}"
 
 
 def _finalizers_of_flux(case: Case) -> Iterator[Action]:

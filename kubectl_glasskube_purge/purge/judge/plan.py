@@ -5,8 +5,8 @@ same one. Whoever adds a stage adds it here. Its promises:
 
 - nothing is deleted without evidence, and every action says its reason;
 - nothing that is kept loses its namespace, its CRD or its controller;
-- instances go before their controllers, those before the CRDs, those before the
-  namespaces; dependents before what they depend on.
+- instances are deleted before their controllers, those before the CRDs, those before the namespaces of Glasskube and
+  Flux; dependents before what they depend on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dataclasses import replace
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.purge.model.plan import Action, Options, Plan, Stage
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Options, Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .case import Case, consider
@@ -41,7 +42,7 @@ def plan(survey: Survey, options: Options, manifest: Iterable[Ref] = ()) -> Plan
     installed = installation(case, packages)
     later = {"records": _record_actions(survey), **installed_actions(case, installed.going, frozenset(manifest))}
     later["definitions"] += _left_definitions(case, {found.ref for found in packages.going})
-    stages = _each_object_once(_in_order(packages, later, case))
+    stages = _by_namespace(_each_object_once(_in_order(packages, later, case)), survey)
     decided = Plan(
         stages,
         case.flux,
@@ -111,3 +112,24 @@ def _each_object_once(stages: Sequence[Stage]) -> tuple[Stage, ...]:
         result.append(Stage(stage.name, tuple(a for a in stage.actions if a not in repeated), followers))
         seen.update(found.ref for found in result[-1].going)
     return tuple(result)
+
+
+def _by_namespace(stages: Sequence[Stage], survey: Survey) -> tuple[Stage, ...]:
+    """The stages with what a package's namespace takes along counted where namespaces end.
+
+    It is deleted as soon as its package is gone, and ends while the stages between are carried out. What a controller
+    still has work with is gone before.
+    """
+    first, *between, last = stages
+    ending = {one.found.ref.name for one in first.consequences if one.found.ref.group_kind == NAMESPACE}
+    custom = {*survey.defines.values(), *facts.FLUX_GROUP_KINDS, *facts.GLASSKUBE_GROUP_KINDS}
+
+    def with_namespace(one: Consequence) -> bool:
+        if one.found.ref.group_kind == NAMESPACE:
+            return True
+        passive = one.rule == "namespace" or one.found.ref.group_kind not in custom
+        return one.found.ref.namespace in ending and passive and one.rule != "helm"
+
+    moved = tuple(one for one in first.consequences if with_namespace(one))
+    rest = tuple(one for one in first.consequences if not with_namespace(one))
+    return (replace(first, consequences=rest), *between, replace(last, consequences=(*last.consequences, *moved)))

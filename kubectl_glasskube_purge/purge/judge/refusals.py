@@ -121,13 +121,18 @@ def managed(case: Case, plan: Plan) -> Problem | None:
     """What another tool would recreate; what Flux made for a HelmRelease that goes, too, isn't recreated by anybody."""
     flux = facts.FLUX_GROUP_KINDS
     deletes = [a.found for a in plan.deletes.values() if a.ref.group_kind not in flux and a.ref not in case.left]
-    managers = () if case.options.ignore_gitops else gitops(deletes)
+    if case.options.ignore_gitops:
+        # An operator that is started again acts on what the purge deletes.
+        deletes = [found for found in deletes if found.ref == case.survey.operator.ref]
+    managers = gitops(deletes)
     if not managers:
         return None
     return Problem(
         "gitops",
         "what is deleted here would be put back",
-        "Take Glasskube out of what manages it first, or go on with --ignore-gitops.",
+        "Take Glasskube out of what manages it first."
+        if case.options.ignore_gitops
+        else "Take Glasskube out of what manages it first, or go on with --ignore-gitops.",
         details=managers,
     )
 

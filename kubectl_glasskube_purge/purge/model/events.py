@@ -25,12 +25,10 @@ class Limits:
     """Within a stage without any progress. Above helm-controller's own limit of 300 s for an uninstall."""
     hopeless: float = 45.0
     """Likewise, where nobody is there who could make progress, or whoever is has said that it failed."""
-    finalizer: float = 15.0
-    """Without progress, after which Glasskube's finalizer is dropped for an operator that should have done it."""
     force: float = 30.0
     """Without progress, after which a finalizer is dropped by --force-finalizers."""
     webhook: float = 15.0
-    """For a webhook that doesn't answer: the API server goes on calling one whose configuration is deleted."""
+    """For a webhook that doesn't let a request pass: the API server goes on calling one whose configuration is gone."""
 
     @property
     def execution(self) -> float | None:

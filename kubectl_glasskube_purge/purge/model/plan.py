@@ -25,7 +25,7 @@ BUSY = "busy"
 """Code of the refusal that goes away when work under way ends."""
 
 STAGES = ("packages", "records", "controllers", "definitions", "namespaces")
-"""In the order in which they run; each is complete before the next begins."""
+"""In the order in which they run. Each is complete before the next begins, but packages' namespaces end beside them."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,9 @@ class Action:
     found: Found
     reason: str
     level: int = 0
-    """Within its stage: all of a level are accepted before the next is sent."""
+    """Within its stage: the next level begins when all of a level are accepted, or wait for their `after`."""
+    after: frozenset[str] = frozenset()
+    """UIDs of what is gone before a delete is sent."""
     finalizer: str = ""
     """What `release-finalizer` takes off."""
     removes: bool = False

@@ -22,6 +22,9 @@ KEPT_ANNOTATION = "glasskube-purge/kept"
 """On Glasskube's namespace: the packages that are handed over, as `--keep` takes them, with spaces between. A run after
 an interruption finds some of them gone."""
 
+REPLICAS_ANNOTATION = "glasskube-purge/replicas"
+"""On Glasskube's namespace: how many replicas the operator had before it was stopped, for whoever restores it."""
+
 LABEL_MANAGER = "glasskube-purge-label"
 """Field manager of the labels that `label` sets, and of nothing else."""
 

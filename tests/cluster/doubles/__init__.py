@@ -8,6 +8,7 @@ for is a defect.
     kubelet.py            the node: binds and runs Pods, routes Services, provisions volumes
     operator.py           Glasskube's package-operator (graph.py: dependencies; webhook.py: its server)
     certificates.py       Glasskube's job that makes the webhook's certificate
+    gadget_operator.py    the operator of a package, whose own instances keep its finalizer
     helm_controller.py    Flux's helm-controller
     source_controller.py  Flux's source-controller
     catalog.py            the packages and charts that the above install

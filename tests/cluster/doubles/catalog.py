@@ -45,8 +45,8 @@ class Chart:
     render: Callable[[str, str], list[Object]]
     folder: Sequence[Object] = ()
     """The CRDs in its `crds/`: Helm installs them first, keeps no record of them, and never deletes them."""
-    hooks: Sequence[Object] = ()
-    """Jobs that Helm stores with the release and not in its manifest. No double runs them."""
+    hooks: Mapping[str, Callable[[str, str], list[Object]]] = field(default_factory=dict)
+    """What Helm creates at an event such as `pre-delete`, waits for, and deletes when it succeeded."""
     fails_install: str = ""
     fails_uninstall: str = ""
 
@@ -264,6 +264,16 @@ def _issuers(name: str, namespace: str) -> list[Object]:
     return [definition, *_cluster_wide(name, namespace)]
 
 
+def _clean_up(event: str) -> Callable[[str, str], list[Object]]:
+    def render(name: str, namespace: str) -> list[Object]:
+        return [_job(f"{name}-{event}", namespace)]
+
+    return render
+
+
+GADGETS = "gadgets.example.com"
+
+
 CHARTS: Mapping[str, Chart] = {
     chart.name: chart
     for chart in (
@@ -276,13 +286,14 @@ CHARTS: Mapping[str, Chart] = {
         Chart("archive", "1.0.0", _kept),
         Chart("scanner", "0.9.0", _cluster_wide),
         Chart("part", "1.0.0", _web),
+        Chart("labeller", "0.18.0", _agent, hooks={e: _clean_up(e) for e in ("pre-delete", "post-delete")}),
         Chart("issuers", "1.19.1", _issuers),
         Chart(
             "monitors",
             "79.5.0",
             _web,
             folder=[_definition("monitors", "Monitor", "monitors.example.com")],
-            hooks=[_job("webhook-certgen")],
+            hooks={"pre-install": lambda _, namespace: [_job("webhook-certgen", namespace)]},
         ),
         Chart(
             "broken", "0.1.0", _web, fails_install='template: broken/templates/web.yaml:7: nil pointer evaluating "x"'
@@ -392,6 +403,19 @@ _PACKAGES = (
         {"balancer.yaml": [_ingress_class("balancer"), _deployment("balancer")]},
     ),
     Package("scanner", ("v0.9.0+1",), _helm("scanner")),
+    Package("labeller", ("v0.18.0+1",), _helm("labeller")),
+    Package(
+        "gadgets",
+        ("v1.0.0+1",),
+        _plain("gadgets", "crds.yaml", "gadgets.yaml"),
+        {
+            "crds.yaml": [_definition("gadgets", "Gadget", GADGETS)],
+            "gadgets.yaml": [
+                _deployment("gadget-operator"),
+                {"apiVersion": f"{GADGETS}/v1", "kind": "Gadget", "metadata": _meta("default", None), "spec": {}},
+            ],
+        },
+    ),
     Package(
         "tools",
         ("v1.0.0+1",),

@@ -180,6 +180,7 @@ class HelmController:
         await self._set_status(release, {"conditions": conditions, "storageNamespace": namespace})
         objects = rendered(definition, name, namespace)
         await self._store(name, namespace, definition, objects, release["spec"].get("values"), "pending-install")
+        await self._run_hooks(definition, "pre-install", name, namespace)
         for item in marked(definition.folder, name, namespace):
             if await self.api.get(item["apiVersion"], item["kind"], item["metadata"]["name"]) is None:
                 await self.api.create(item)
@@ -234,11 +235,13 @@ class HelmController:
             failures = release["status"].get("failures", 0) + 1
             await self._conclude(release, "False", "UninstallFailed", message, {"failures": failures})
             raise ReconcileError(message)
+        await self._run_hooks(definition, "pre-delete", name, namespace)
         objects = [one for one in decoded(stored) if not _kept(one)]
         for item in reversed(objects):
             await self.api.delete(item, propagationPolicy="Background")
         if not await self._wait(objects, self._is_gone):
             raise ReconcileError("timed out waiting for the condition")
+        await self._run_hooks(definition, "post-delete", name, namespace)
         await self.api.delete(stored)
         message = f"Helm uninstall succeeded for release {namespace}/{name}.v1 with chart {chart}"
         set_condition(conditions, "Released", "False", "UninstallSucceeded", message)
@@ -246,6 +249,14 @@ class HelmController:
             release, "False", "UninstallSucceeded", message, {"history": None, "storageNamespace": None}
         )
         await self.api.event(release, "Normal", "UninstallSucceeded", message, "helm-controller")
+
+    async def _run_hooks(self, chart: catalog.Chart | None, event: str, name: str, namespace: str) -> None:
+        hooks = chart.hooks.get(event) if chart is not None else None
+        for item in hooks(name, namespace) if hooks else ():
+            await self._apply(item)
+            if not await self._wait([item], self._is_ready):
+                raise ReconcileError("timed out waiting for the condition")
+            await self.api.delete(item, propagationPolicy="Background")
 
     async def _wait(self, objects: list[Object], condition: Callable[[Object], Awaitable[bool]]) -> bool:
         """Asks for each object until the condition holds for all, as Helm's wait does; False after the timeout."""
@@ -288,8 +299,11 @@ class HelmController:
             "manifest": "".join(f"---\n{yaml.safe_dump(item)}" for item in objects),
         }
         if chart.hooks:
-            events = ["pre-install", "pre-upgrade"]
-            content["hooks"] = [{"manifest": yaml.safe_dump(one), "events": events} for one in chart.hooks]
+            content["hooks"] = [
+                {"manifest": yaml.safe_dump(one), "events": [event]}
+                for event, render in chart.hooks.items()
+                for one in render(name, namespace)
+            ]
         release = base64.b64encode(base64.b64encode(gzip.compress(json.dumps(content).encode()))).decode()
         labels = {"owner": "helm", "name": name, "version": "1", "status": status, "modifiedAt": str(int(time.time()))}
         metadata = {"name": f"sh.helm.release.v1.{name}.v1", "namespace": namespace, "labels": labels}

@@ -56,6 +56,7 @@ _PROGRAMS = {
     "package-operator": "operator",
     "helm-controller": "helm_controller",
     "source-controller": "source_controller",
+    "gadget-operator": "gadget_operator",
 }
 """Image name to the module of the double."""
 

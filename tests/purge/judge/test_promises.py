@@ -162,13 +162,14 @@ def test_every_action_names_what_was_seen_and_says_why(recipe: Recipe, options: 
             assert consequence.reason
     assert all(kept.why for kept in decision.kept)
     assert not {kept.ref for kept in decision.kept} & decision.going.keys()
-    # What is deleted by request is Glasskube's API, in a release, made by its programs, or Flux's.
+    # What is deleted by request is Glasskube's API, in a release, made by its programs, Flux's, or of packages' kinds.
     flux = {kind.group_kind for kind in facts.FLUX_KINDS}
     evident = inventory.every_object()
     made_at_run_time = {facts.LEASE, facts.WEBHOOK_SECRET}
     for action in named:
         ref = action.ref
         known = ref.group == facts.GROUP or ref in evident or ref.group_kind in flux or ref.name in made_at_run_time
+        known |= ref.group_kind in {kind for crd, kind in cluster.defines.items() if crd.startswith("gadgets.")}
         dead = any(owner.uid not in cluster.objects for owner in action.found.owners)
         left_by_helm = options.delete_crds and action.found.uid in cluster.helm_keeps
         assert known or dead or left_by_helm, ref
@@ -180,14 +181,21 @@ def test_every_action_names_what_was_seen_and_says_why(recipe: Recipe, options: 
 def test_dependents_are_deleted_before_what_they_depend_on(recipe: Recipe, options: Options) -> None:
     cluster = made(recipe)
     decision = decided(cluster, options)
-    levels = {action.found.uid: action.level for action in decision.stages[0].deletes}
+    if decision.refusals:
+        return
+    gone = kubernetes.carried_out(decision, cluster.world).gone
     reach: dict[str, set[str]] = {package.uid: set() for package in cluster.packages}
     for _ in cluster.packages:
         for one, other in cluster.requires:
             reach[one] |= {other} | reach[other]
+    kept = {package.uid for package in cluster.packages if package.ref in decision.kept_packages}
     for one, other in cluster.requires:
-        if one in levels and other in levels and one not in reach[other]:
-            assert levels[one] < levels[other]
+        if one in reach[other] or kept & {one, other}:
+            continue
+        for found in decision.going.values():
+            part = found.uid == other or (found.ref.kind == "HelmRelease" and found.owned_by({other}))
+            if part and found.uid in gone:
+                assert gone.get(one, len(gone)) < gone[found.uid], found.ref
 
 
 @thoroughly
