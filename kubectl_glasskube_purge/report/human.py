@@ -70,8 +70,7 @@ def _clean(record: Record) -> Iterator[RenderableType]:
 
 def _dry_run(record: Record) -> Iterator[RenderableType]:
     for warning in record.warnings:
-        expected = warning.code == "server-refuses-yet"
-        yield Paragraph(warning.message, following="  ") if expected else warned(warning.message)
+        yield warned(warning.message)
     yield text("Dry run: nothing was changed.")
 
 

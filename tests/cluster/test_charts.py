@@ -12,7 +12,7 @@ from tests.cluster.test_purge import report
 from . import install
 
 
-def test_what_a_chart_put_outside_of_its_namespace_goes_even_if_the_namespace_went_first(
+def test_what_a_chart_put_outside_of_its_namespace_goes(
     cluster: ControlPlane, assert_clean: Callable[..., None]
 ) -> None:
     before = dump(cluster)

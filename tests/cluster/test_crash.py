@@ -64,7 +64,7 @@ def end_of(process: subprocess.Popen[str], timeout: float = 240) -> tuple[str, s
         return process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired:
         process.kill()
-        raise AssertionError(f"not ended in {timeout:.0f} s: {process.communicate()[1]}") from None
+        raise AssertionError(f"not ended in {timeout:.0f} s: {process.communicate()}") from None
 
 
 def finish(cluster: ControlPlane, before: Dump) -> None:

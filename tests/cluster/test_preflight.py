@@ -577,7 +577,7 @@ def wait_for_rights(cluster: ControlPlane, user: str, role: str) -> None:
     cluster.wait("the authorizer to know the role", granted)
 
 
-def test_a_dry_run_on_the_server_shows_what_admission_says_and_what_is_only_said_now(cluster: ControlPlane) -> None:
+def test_a_dry_run_on_the_server_shows_what_admission_says(cluster: ControlPlane) -> None:
     install.installed(cluster, packages=PACKAGES)
     policy(cluster, "keep-the-proxy", "object == null && oldObject.metadata.name != 'glasskube-proxy-role'")
     tried = ("delete", "clusterrole", "glasskube-proxy-role", "--dry-run=server")
@@ -605,9 +605,6 @@ def test_a_dry_run_on_the_server_shows_what_admission_says_and_what_is_only_said
         "clusterrole.rbac.authorization.k8s.io/glasskube-proxy-role"
     ]
     assert "keep-the-proxy" in said["server-refuses"][0]
-    now = {message.partition(" is refused as yet")[0].partition("/")[2] for message in said["server-refuses-yet"]}
-    assert now == {"gateway", "certs", "glasskube"}
-    assert all("what depends on it is deleted before it" in message for message in said["server-refuses-yet"])
 
 
 def policy(cluster: ControlPlane, name: str, expression: str) -> None:

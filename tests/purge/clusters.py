@@ -20,7 +20,7 @@ from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.look.relevant import FIRST, relevant
 from kubectl_glasskube_purge.purge.model.plan import GONE, Options
-from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
+from kubectl_glasskube_purge.purge.model.survey import StoredRelease, Survey, Unreadable
 from tests.definitions import definitions
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
 
@@ -159,7 +159,13 @@ class Cluster:
                 Unreadable(what, "forbidden", kind, kind[1] not in CLUSTER_SCOPED) for kind, what in self.hidden.items()
             ],
         )
-        return replace(survey, helm_keeps=frozenset(self.objects[uid].ref for uid in self.helm_keeps))
+        releases = {
+            self.objects[uid].ref: StoredRelease(frozenset(self.objects[one].ref for one in {*own} - self.helm_keeps))
+            for uid, own in self.charts.items()
+            if uid in self.objects
+        }
+        keeps = frozenset(self.objects[uid].ref for uid in self.helm_keeps)
+        return replace(survey, helm_keeps=keeps, releases=releases)
 
 
 # -- Glasskube and its Flux

@@ -99,13 +99,17 @@ def _begin(world: World) -> _Cluster:
 
 def _run(cluster: _Cluster, plan: Plan, stage: Stage) -> None:
     going = {found.uid for found in plan.going.values()}
-    released = {action.found.uid for action in stage.actions if action.verb == "release-finalizer"}
-    waiting: list[Action] = []
+    drops = [action for action in stage.actions if action.verb == "release-finalizer" and not action.after]
+    released = {action.found.uid for action in drops}
+    waiting = [action for action in stage.actions if action.after]
 
     def delete(actions: Iterable[Action]) -> None:
         for action in actions:
-            _delete(cluster, plan, action)
-            cluster.released |= released & {action.found.uid}
+            if action.verb == "release-finalizer":
+                cluster.released.add(action.found.uid)
+            else:
+                _delete(cluster, plan, action)
+                cluster.released |= released & {action.found.uid}
         _settle(cluster)
 
     for level in sorted({action.level for action in stage.actions}):
@@ -115,9 +119,7 @@ def _run(cluster: _Cluster, plan: Plan, stage: Stage) -> None:
                 cluster.owners[action.found.uid] -= going
             if action.removes and action.verb == "hand-over":
                 cluster.suspended.add(action.found.uid)
-        deletes = [action for action in batch if action.verb == "delete" or action.removes]
-        waiting += [action for action in deletes if action.after]
-        delete(action for action in deletes if not action.after)
+        delete(one for one in batch if (one.verb == "delete" or one.removes) and not one.after)
     cluster.released |= released - {action.found.uid for action in waiting}
     _settle(cluster)
     while ready := [action for action in waiting if not action.after & cluster.alive.keys()]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, errors
@@ -21,6 +22,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.decision import handed_over
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
+from kubectl_glasskube_purge.purge.judge.uninstall import rank
 from kubectl_glasskube_purge.purge.model.events import (
     NO_LIMITS,
     Event,
@@ -40,10 +42,9 @@ from kubectl_glasskube_purge.purge.model.survey import (
     Survey,
 )
 
-from .charts import read_charts
 from .deleting import delete_all
 from .detach import detach, hand_over_to_helm, take_conversion_off
-from .finalizers import drop
+from .finalizers import drop, dropped
 from .patience import until_gone
 from .recheck import Spared, recheck
 from .run import OF_ONE_OBJECT, Run, all_of, now
@@ -130,12 +131,12 @@ async def _carry_out(run: Run, stage: Stage) -> None:
     run.emit(StageStarted(stage.name, len(stage.deletes)))
     complete = False
     try:
-        await read_charts(run, stage)
-        waiting = await _take_steps(run, stage)
+        run.waiting = [action for action in stage.actions if action.after]
+        await _take_steps(run, stage)
 
         async def send() -> bool:
-            ready = _ready(run, waiting)
-            await _delete(run, stage, ready)
+            ready = _ready(run)
+            await _send(run, stage, ready)
             return bool(ready)
 
         await until_gone(run, stage.name, send=send)
@@ -145,12 +146,11 @@ async def _carry_out(run: Run, stage: Stage) -> None:
         run.emit(StageFinished(stage.name, now() - started, complete))
 
 
-async def _take_steps(run: Run, stage: Stage) -> list[Action]:
-    """Sends all but the deletes that have to wait for something, and returns those, the first ones first.
+async def _take_steps(run: Run, stage: Stage) -> None:
+    """Sends all but what has to wait for something.
 
     Raises `NotDeleted` if a step fails on which the next ones build, and otherwise as `until_gone` does.
     """
-    waiting: list[Action] = []
     for level in sorted({action.level for action in stage.actions}):
         batch = [action for action in stage.actions if action.level == level]
         for action in batch:
@@ -164,20 +164,18 @@ async def _take_steps(run: Run, stage: Stage) -> list[Action]:
         await all_of(hand_over_to_helm(run, stage.name, action) for action in handed)
         # Only then its source may be deleted, and the package that still marks it as its own.
         await until_gone(run, stage.name, {action.found.uid for action in handed})
-        deletes = [action for action in batch if action.verb == "delete"]
-        waiting += [action for action in deletes if action.after]
-        await _delete(run, stage, [action for action in deletes if not action.after])
+        deletes = [action for action in batch if action.verb == "delete" and not action.after]
+        await _send(run, stage, deletes)
         if any(action.ref.group_kind == WEBHOOK for action in deletes):
             _require_all_deleted(run, stage)
     requested = {action.found.uid for action in stage.deletes}
-    await _drop(run, stage, [one for one in stage.actions if one.found.uid not in requested])
-    return waiting
+    await _drop(run, stage, [one for one in stage.actions if one.found.uid not in requested and not one.after])
 
 
-def _ready(run: Run, waiting: list[Action]) -> list[Action]:
-    """Takes out of `waiting` what can be deleted now, and what can't be deleted any more."""
+def _ready(run: Run) -> list[Action]:
+    """Takes out of what is waiting what can be sent now, and what can't be sent any more."""
     ready, rest = [], []
-    for action in waiting:
+    for action in run.waiting:
         before = [run.tracked[uid] for uid in action.after if uid in run.tracked]
         if any(one.failed or one.blocked for one in before):
             run.tracked[action.found.uid].blocked = True
@@ -185,19 +183,26 @@ def _ready(run: Run, waiting: list[Action]) -> list[Action]:
             ready.append(action)
         else:
             rest.append(action)
-    waiting[:] = rest
+    run.waiting = rest
     return ready
 
 
-async def _delete(run: Run, stage: Stage, actions: Sequence[Action]) -> None:
-    await delete_all(run, actions)
-    uids = {action.found.uid for action in actions}
-    await _drop(run, stage, [one for one in stage.actions if one.found.uid in uids])
+async def _send(run: Run, stage: Stage, actions: Sequence[Action]) -> None:
+    """Sends deletes, kind by kind in Helm's order, and drops finalizers."""
+    deletes = sorted((one for one in actions if one.verb == "delete"), key=lambda one: rank(one.ref))
+    for _, of_a_kind in groupby(deletes, key=lambda one: rank(one.ref)):
+        await delete_all(run, of_a_kind)
+    uids = {action.found.uid for action in deletes}
+    await _drop(run, stage, [one for one in stage.actions if one.found.uid in uids and not one.after])
+    await _drop(run, stage, [one for one in actions if one.verb != "delete"])
 
 
 async def _drop(run: Run, stage: Stage, actions: Iterable[Action]) -> None:
-    releases = [one for one in actions if one.verb == "release-finalizer"]
-    await all_of(drop(run, stage.name, one.found, one.finalizer, one.reason) for one in releases)
+    async def one(action: Action) -> None:
+        if await drop(run, stage.name, action.found, action.finalizer, action.reason) and action not in stage.actions:
+            run.emit(dropped(action.found, action.finalizer))
+
+    await all_of(one(action) for action in actions if action.verb == "release-finalizer")
 
 
 def _require_all_deleted(run: Run, stage: Stage) -> None:

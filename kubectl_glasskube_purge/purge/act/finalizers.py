@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.model.events import ObjectDone
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import GONE
 
-from .charts import leave_charts
+from .charts import abandon
 from .deleting import attempt
 from .run import Run, Tracked, all_of
 from .stopping import stop
@@ -51,25 +51,28 @@ async def drop_own(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
 
 async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None:
     """Drops what no controller drops, by consent, and records what is left behind because of it."""
-    why = "nobody dropped it, and --force-finalizers consents: what it guarded may stay behind"
     stuck = [
         (tracked.found, finalizer)
         for tracked in pending
         if tracked.found.terminating and not tracked.gone
         for finalizer in await _given_up(run, stage, tracked.found)
     ]
-    dropped = await _drop_each(run, stage, stuck, why)
-    for found, finalizer in dropped:
-        run.emit(Problem("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {why}"))
-    abandoned = [
-        found
-        for found, finalizer in dropped
-        if finalizer == facts.FLUX_FINALIZER and found.ref.group_kind == facts.HELM_RELEASE.group_kind
-    ]
-    for found in abandoned:
-        run.tracked[found.uid].abandoned = True
-    if abandoned:
-        await leave_charts(run)
+    abandoned = [one for one in stuck if _has_chart(*one)]
+    await all_of(abandon(run, found) for found, _ in abandoned if not run.tracked[found.uid].abandoned)
+    for found, finalizer in await _drop_each(run, stage, [one for one in stuck if one not in abandoned], _NOBODY):
+        run.emit(dropped(found, finalizer))
+
+
+def dropped(found: Found, finalizer: str) -> Problem:
+    """What a finalizer's removal by consent may have left."""
+    return Problem("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {_NOBODY}")
+
+
+_NOBODY = "nobody dropped it, and --force-finalizers consents: what it guarded may stay behind"
+
+
+def _has_chart(found: Found, finalizer: str) -> bool:
+    return finalizer == facts.FLUX_FINALIZER and found.ref.group_kind == facts.HELM_RELEASE.group_kind
 
 
 async def _given_up(run: Run, stage: str, found: Found) -> tuple[str, ...]:

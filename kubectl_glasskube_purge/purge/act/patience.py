@@ -1,6 +1,6 @@
 """How long a stage waits until everything in it is gone, and what it does when nothing changes.
 
-Reports what it waits for, deletes what charts left, drops finalizers, and ends the run if waiting longer is no use.
+Reports what it waits for, drops finalizers, and ends the run if waiting longer is no use.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from kubectl_glasskube_purge.purge.judge import held
 from kubectl_glasskube_purge.purge.look.held import why_held
 from kubectl_glasskube_purge.purge.model.events import TimedOut, Waiting
 
-from .charts import delete_left_of_charts
 from .finalizers import drop_foreign, drop_own
 from .run import Run, Tracked, now
 
@@ -58,7 +57,6 @@ async def until_gone(
 async def _help_along(run: Run, stage: str, pending: Collection[Tracked], idle: float) -> None:
     """Does what a controller doesn't do, after `idle` seconds without progress."""
     if idle > EXPLAIN_AFTER:
-        await delete_left_of_charts(run, pending)
         await drop_own(run, stage, pending)
     if run.plan.force_finalizers and idle > run.limits.force:
         # Also what holds a namespace that is waited for later.

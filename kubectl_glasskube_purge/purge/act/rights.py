@@ -22,8 +22,6 @@ from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .charts import may_be_left
-
 
 async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[Review, ...]:
     """Asks the API server about everything that the plans take, and returns what it says no to.
@@ -77,11 +75,14 @@ def rights(plan: Plan) -> frozenset[Right]:
             if action.verb != "delete" or action.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
                 verbs.add("patch")
             wanted |= {on(verb, action.ref) for verb in verbs}
-        wanted |= {on("delete", one.found.ref) for one in may_be_left(plan, stage)}
     wanted |= {Right(verb, ref.group_kind) for ref in going for verb in ("list", "watch")}
     wanted |= {on("patch", ref) for ref in plan.deletes if ref.group_kind == NAMESPACE}
     if plan.force_finalizers:
         wanted |= {on("patch", ref) for ref in going if foreign_finalizers(going[ref])}
+        # What is uninstalled here, if helm-controller can't do it after all.
+        ending = {ref.name for ref in going if ref.group_kind == NAMESPACE}
+        left = {one.found.ref for stage in plan.stages for one in stage.consequences if one.rule == "helm"}
+        wanted |= {on("delete", ref) for ref in left if ref.namespace not in ending}
         wanted |= {on("delete", ref) for ref in going if ref.group_kind == facts.HELM_CHART.group_kind}
     return frozenset(wanted)
 

@@ -23,7 +23,7 @@ from kubectl_glasskube_purge.purge.model.events import (
     ObjectOutcome,
     TimedOut,
 )
-from kubectl_glasskube_purge.purge.model.plan import Plan
+from kubectl_glasskube_purge.purge.model.plan import Action, Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 T = TypeVar("T")
@@ -53,12 +53,10 @@ class Tracked:
     """The API server's message if it doesn't delete the object."""
     hint: str = ""
     """What the user can do about that."""
-    chart_of: str = ""
-    """UID of the HelmRelease whose stored manifest names the object."""
     blocked: bool = False
     """Whether it isn't deleted, because something that has to be gone before can't be deleted."""
     abandoned: bool = False
-    """Whether a HelmRelease's finalizer was dropped by force, so that no controller uninstalls its chart."""
+    """Whether a HelmRelease's finalizer is dropped by force, so that no controller uninstalls its chart."""
 
 
 @dataclass
@@ -78,6 +76,8 @@ class Run:
     """By UID."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     watches: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict)
+    waiting: list[Action] = field(default_factory=list)
+    """What can't be sent yet, the first steps first."""
     spared: frozenset[Ref] = frozenset()
     """What is kept although the plan deletes it."""
     stopped: bool = False

@@ -59,10 +59,10 @@ def namespace(case: Case, installed: Installation, going: Collection[Ref]) -> Re
 
 
 def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
-    """The objects of charts whose HelmRelease goes without being uninstalled."""
+    """The objects of charts that nobody uninstalls although their HelmRelease goes."""
     for helm_release in (*case.abandoned, *case.suspended):
         if helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind:
-            why = "it is suspended" if is_suspended(helm_release) else "--force-finalizers"
+            why = "it is suspended" if is_suspended(helm_release) else "its stored release doesn't prove it"
             for found in installed_by(helm_release, case.survey):
                 yield found, f"stays behind: nobody uninstalls the chart of {helm_release.ref.display} ({why})"
 

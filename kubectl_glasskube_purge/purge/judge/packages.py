@@ -14,14 +14,15 @@ from dataclasses import replace
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import handover
 from .brought import brought
 from .case import Case
-from .ownership import chart_of, consequences, is_confirmed, orphans, stray_charts
+from .ownership import chart_of, consequences, is_confirmed, orphans, stored_release, stray_charts
+from .uninstall import uninstall, without_controller
 
 
 def package_actions(case: Case) -> list[Action]:
@@ -31,14 +32,23 @@ def package_actions(case: Case) -> list[Action]:
     uids = survey.package_uids.union((found.uid for found in case.going), case.handed.removed(case.mode))
     left = orphans(survey)
     detached = [one for one in case.protected.values() if one.found.owned_by(uids) or one.found in left]
+    down = [*_taken_down(case, going), *_orphans(case, going)]
+    uninstalled = list(_uninstalled(case, going, {action.ref: action for action in down}))
     steps: list[list[Action]] = [
         _webhook(survey),
         [*_stop(survey), *_stop_flux(case)],
         [*(_detach(one, case) for one in detached), *_handed_to_helm(case), *_stray_charts(case)],
         _sources(case) if case.mode == "helm" else [],
-        [*_taken_down(case, going), *_orphans(case, going), *_users_of_flux(case, going), *_charts(case)],
+        [
+            *down,
+            *(one for one in uninstalled if one.verb == "delete"),
+            *_users_of_flux(case, going),
+            *_charts(case),
+        ],
     ]
-    return [*_levelled(filter(None, steps)), *_finalizers_of_packages(survey), *_finalizers_of_flux(case)]
+    finalizers = [*_finalizers_of_packages(survey), *_finalizers_of_sources(case)]
+    finalizers += [one for one in uninstalled if one.verb != "delete"]
+    return [*_levelled(filter(None, steps)), *finalizers]
 
 
 def _levelled(steps: Iterable[Iterable[Action]]) -> Iterator[Action]:
@@ -215,9 +225,21 @@ def circles(leads_to: Mapping[Ref, Iterable[Ref]]) -> Iterator[frozenset[Ref]]:
 
 def _orphans(case: Case, going: Collection[Ref]) -> Iterator[Action]:
     """What packages that are gone left. The garbage collector keeps what is owned by a kind that isn't served."""
-    for found in orphans(case.survey):
-        if found.ref not in going and found.ref not in case.protected:
-            yield Action("delete", found, "left by a package that is gone")
+    left = [one for one in orphans(case.survey) if one.ref not in going and one.ref not in case.protected]
+    releases = [found for found in left if found.ref.group_kind == facts.HELM_RELEASE.group_kind]
+    for found in left:
+        home = found.ref.name if found.ref.group_kind == NAMESPACE else None
+        before = frozenset(one.uid for one in releases if home in (one.ref.namespace, stored_release(one)[0]))
+        yield Action("delete", found, "left by a package that is gone", after=before)
+
+
+def _uninstalled(case: Case, going: Collection[Ref], first: Mapping[Ref, Action]) -> Iterator[Action]:
+    """The charts of HelmReleases that go without their controller, and what lets those go."""
+    ending = {ref.name for ref in going if ref.group_kind == NAMESPACE}
+    for found in case.abandoned:
+        if found.ref.group_kind == facts.HELM_RELEASE.group_kind:
+            release = case.survey.releases.get(found.ref)
+            yield from uninstall(found, release, case.survey, case.staying, ending, first.get(found.ref))
 
 
 def _users_of_flux(case: Case, going: Collection[Ref]) -> Iterator[Action]:
@@ -245,9 +267,7 @@ def _finalizers_of_packages(survey: Survey) -> Iterator[Action]:
             yield Action("release-finalizer", package.found, reason, finalizer=facts.PACKAGE_FINALIZER)
 
 
-def _finalizers_of_flux(case: Case) -> Iterator[Action]:
+def _finalizers_of_sources(case: Case) -> Iterator[Action]:
     for found in case.abandoned:
-        controller = case.survey.flux_controller(found)
-        state = "didn't manage" if controller.running else f"is {controller.state}"
-        reason = f"{controller.ref.name} {state}, and --force-finalizers gives up what it would do"
-        yield Action("release-finalizer", found, reason, finalizer=facts.FLUX_FINALIZER)
+        if found.ref.group_kind != facts.HELM_RELEASE.group_kind:
+            yield without_controller(found, case.survey)

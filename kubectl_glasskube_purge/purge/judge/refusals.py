@@ -18,7 +18,7 @@ from .case import Case
 from .conversion import is_dispensable, losing
 from .decision import handed_over, unknown
 from .managers import gitops
-from .ownership import consequences, orphans
+from .ownership import consequences, helm_release_of, helm_releases_of, orphans
 from .protection import SYSTEM_NAMESPACES, keep_annotations
 
 
@@ -120,7 +120,10 @@ def marked(case: Case, plan: Plan) -> Problem | None:
 def managed(case: Case, plan: Plan) -> Problem | None:
     """What another tool would recreate; what Flux made for a HelmRelease that goes, too, isn't recreated by anybody."""
     flux = facts.FLUX_GROUP_KINDS
+    releases = [found for ref, found in plan.going.items() if ref.group_kind == facts.HELM_RELEASE.group_kind]
+    charts = {name for found in releases for name in helm_releases_of(found)}
     deletes = [a.found for a in plan.deletes.values() if a.ref.group_kind not in flux and a.ref not in case.left]
+    deletes = [found for found in deletes if helm_release_of(found) not in charts]
     if case.options.ignore_gitops:
         # An operator that is started again acts on what the purge deletes.
         deletes = [found for found in deletes if found.ref == case.survey.operator.ref]

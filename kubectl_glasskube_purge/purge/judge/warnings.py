@@ -129,6 +129,16 @@ def never_finalized(survey: Survey, plan: Plan) -> Iterator[Problem]:
         )
 
 
+def hooks_not_run(survey: Survey, plan: Plan) -> Iterator[Problem]:
+    """The hooks of charts that are uninstalled here."""
+    for stage in plan.stages:
+        for action in stage.actions:
+            release = survey.releases.get(action.ref) if action.finalizer == facts.FLUX_FINALIZER else None
+            if release is not None and release.hooks:
+                hooks = ", ".join(release.hooks)
+                yield Problem("hooks-not-run", f"{action.ref.display} is uninstalled without its hooks: {hooks}")
+
+
 CHECKS: tuple[Callable[[Survey, Plan], Iterator[Problem]], ...] = (
     unreadable,
     undecoded,
@@ -142,4 +152,5 @@ CHECKS: tuple[Callable[[Survey, Plan], Iterator[Problem]], ...] = (
     still_used,
     stuck_already,
     never_finalized,
+    hooks_not_run,
 )

@@ -18,12 +18,13 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.purge.judge.ownership import noted_release
 from kubectl_glasskube_purge.purge.judge.programs import programs_of
+from kubectl_glasskube_purge.purge.model.survey import StoredRelease
 
 POLICY = "helm.sh/resource-policy"
 
@@ -53,34 +54,18 @@ _LIMITS = yaml_text.Limits(characters=_HEAD, nodes=5_000)
 _SEPARATOR = re.compile(r"^---(?=\s|$)", re.MULTILINE)
 
 
-@dataclass(frozen=True)
-class Release:
-    """What a release's stored manifest names. Refs of objects without a namespace name both scopes."""
-
-    installed: frozenset[Ref] = frozenset()
-    """What an uninstall removes."""
-    kept: frozenset[Ref] = frozenset()
-    """What an uninstall leaves, by Helm's resource policy."""
-    programs: frozenset[str] = frozenset()
-    """What the Jobs and Pods of its hooks run."""
-    digest: str = ""
-    """What helm-controller notes of it in `status.history`."""
-    problem: str = ""
-    """Why it isn't read, or not completely: a predicate, printable. What isn't read proves nothing."""
-
-
 class _NotDecoded(ValueError):
     pass
 
 
-async def decode_all(secrets: Sequence[tuple[Found, str]]) -> Sequence[Release]:
+async def decode_all(secrets: Sequence[tuple[Found, str]]) -> Sequence[StoredRelease]:
     """The releases of Secrets, each with the namespace that its chart was installed in.
 
     Works in a thread that can be given up. The smallest are decoded first: one that
     takes all the time takes it from larger ones only.
     """
     loop = asyncio.get_running_loop()
-    decoded: dict[int, Release] = {}
+    decoded: dict[int, StoredRelease] = {}
     finished = asyncio.Event()
     given_up = threading.Event()
 
@@ -98,13 +83,13 @@ async def decode_all(secrets: Sequence[tuple[Found, str]]) -> Sequence[Release]:
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(finished.wait(), PATIENCE)
         given_up.set()
-    return [decoded.get(index, Release(problem=_TOO_LONG)) for index in range(len(secrets))]
+    return [decoded.get(index, StoredRelease(problem=_TOO_LONG)) for index in range(len(secrets))]
 
 
 _TOO_LONG = "takes too long to read"
 
 
-def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambda: False) -> Release:
+def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambda: False) -> StoredRelease:
     """One release; `namespace` is where its chart was installed. Reads no further once it is `expired`."""
     installed: set[Ref] = set()
     kept: set[Ref] = set()
@@ -127,26 +112,50 @@ def decode(secret: Found, namespace: str, *, expired: Callable[[], bool] = lambd
             if _is_object(head):
                 policy = (head["metadata"].get("annotations") or {}).get(POLICY)
                 (kept if policy == "keep" else installed).update(_refs(head, namespace))
-        programs = programs_of(_pod_specs(content, expired))
-        return Release(frozenset(installed - kept), frozenset(kept), programs, digest(content), problem)
+        hooks = list(_hooks(content, expired))
+        return StoredRelease(
+            frozenset(installed - kept),
+            frozenset(kept),
+            programs_of(_pod_spec(head) for head, _ in hooks),
+            tuple(_display(head) for head, events in hooks if not events.isdisjoint(("pre-delete", "post-delete"))),
+            digest(content),
+            problem,
+        )
     except _NotDecoded as error:
-        return Release(problem=str(error))
+        return StoredRelease(problem=str(error))
     except (zlib.error, ValueError, AttributeError, TypeError, RecursionError):
-        return Release(problem="is not what Helm stores")
+        return StoredRelease(problem="is not what Helm stores")
 
 
-def _pod_specs(content: Mapping[str, Any], expired: Callable[[], bool]) -> Iterator[Mapping[str, Any] | None]:
-    """Of the Jobs and Pods among a release's hooks; of each, only what stands in its first characters is read."""
+def _hooks(content: Mapping[str, Any], expired: Callable[[], bool]) -> Iterator[tuple[dict[str, Any], frozenset[str]]]:
+    """A release's hooks and the events that they run at. What of one doesn't stand at its beginning isn't read."""
     for hook in content.get("hooks") or ():
         if expired():
             raise _NotDecoded(_TOO_LONG)
         text = str(hook.get("manifest") or "")
         with contextlib.suppress(yaml_text.YamlError):  # what isn't read proves nothing
-            head = yaml_text.read_head(text if len(text) <= _HEAD else "", ("kind", "spec"), _LIMITS)
-            if head.get("kind") == "Job":
-                yield ((head.get("spec") or {}).get("template") or {}).get("spec")
-            elif head.get("kind") == "Pod":
-                yield head.get("spec")
+            head = yaml_text.read_head(text if len(text) <= _HEAD else "", ("kind", "metadata", "spec"), _LIMITS)
+            yield head, frozenset(map(str, hook.get("events") or ()))
+
+
+def _pod_spec(hook: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    spec: Mapping[str, Any] | None = hook.get("spec")
+    if hook.get("kind") == "Job":
+        return ((spec or {}).get("template") or {}).get("spec")
+    return spec if hook.get("kind") == "Pod" else None
+
+
+def _display(hook: Mapping[str, Any]) -> str:
+    return f"{hook.get('kind')}/{(hook.get('metadata') or {}).get('name')}".lower()
+
+
+def mismatch(release: Found, content: StoredRelease) -> str:
+    """Why a stored release isn't the one that helm-controller noted of a HelmRelease, in words; `""` if it is.
+
+    Controllers before v0.37 note nothing: then there is nothing to compare with.
+    """
+    noted = str(noted_release(release).get("digest") or "")
+    return "isn't what helm-controller noted of it" if noted and noted != content.digest else ""
 
 
 def digest(release: Mapping[str, Any]) -> str:

@@ -34,7 +34,7 @@ from kubectl_glasskube_purge.purge.model.kinds import (
     SECRET,
     WEBHOOK,
 )
-from kubectl_glasskube_purge.purge.model.survey import Survey, Unreadable
+from kubectl_glasskube_purge.purge.model.survey import StoredRelease, Survey, Unreadable
 
 from . import helm_release
 from .compose import compose, controllers
@@ -142,11 +142,8 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     await asyncio.gather(*(reading.list(resource, keep=keep) for resource in others))
     await _read_whole(reading)
     releases = await _read_releases(reading)
-    noted = {
-        (helm_release_made_by(found), str(noted_release(found).get("digest") or ""))
-        for found in reading.objects.values()
-        if found.ref.group_kind == facts.HELM_RELEASE.group_kind
-    }
+    helm_releases = [f for f in reading.objects.values() if f.ref.group_kind == facts.HELM_RELEASE.group_kind]
+    noted = {(helm_release_made_by(found), str(noted_release(found).get("digest") or "")) for found in helm_releases}
     # By the clock that wrote the objects' times: this machine's may be wrong.
     taken = client.answered.strftime("%Y-%m-%dT%H:%M:%SZ") if client.answered else ""
     return replace(
@@ -158,6 +155,12 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
             if release.programs and (made, release.digest) in noted
         },
         unavailable=tuple(sorted(_unavailable(reading))),
+        releases={
+            found.ref: release
+            for found in helm_releases
+            if (release := releases.get((helm_release_made_by(found), stored_release(found))))
+            and not helm_release.mismatch(found, release)
+        },
         undecoded={stored: release.problem for (_, stored), release in sorted(releases.items()) if release.problem},
         taken=taken,
     )
@@ -269,9 +272,9 @@ Names = tuple[tuple[str, str], tuple[str, str]]
 """Namespace and name of a Helm release: where its chart is installed, and where Helm stores it."""
 
 
-async def _read_releases(reading: _Reading) -> Mapping[Names, helm_release.Release]:
+async def _read_releases(reading: _Reading) -> Mapping[Names, StoredRelease]:
     """What is stored of the releases of HelmReleases that have objects marked to be kept, or objects beside them that
-    nothing explains and that their hooks may have made.
+    nothing explains and that their hooks may have made; of all, if helm-controller isn't there to uninstall them.
 
     No controller uninstalls any other release, so what it keeps doesn't matter. Helm reads its policy from the
     manifest in the release's Secret, not from an annotation that was added to the live object later.
@@ -287,10 +290,11 @@ async def _read_releases(reading: _Reading) -> Mapping[Names, helm_release.Relea
     }
     owned = {ref.name for ref, found in reading.objects.items() if ref.group_kind == NAMESPACE and found.owners}
     made = (found for found in objects if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
+    alone = not controllers(reading.objects)[1].running
     names = {
         (helm_release_made_by(f), stored_release(f))
         for f in made
-        if helm_releases_of(f)[0] in marked or helm_release_made_by(f)[0] in unexplained & owned
+        if alone or helm_releases_of(f)[0] in marked or helm_release_made_by(f)[0] in unexplained & owned
     }
     secrets: dict[Names, Found] = {}
 
@@ -308,7 +312,7 @@ async def _read_releases(reading: _Reading) -> Mapping[Names, helm_release.Relea
     return dict(zip(secrets, decoded, strict=True))
 
 
-def _kept_by_helm(reading: _Reading, releases: Mapping[Names, helm_release.Release]) -> Iterator[Ref]:
+def _kept_by_helm(reading: _Reading, releases: Mapping[Names, StoredRelease]) -> Iterator[Ref]:
     """What stored manifests say is kept, of the objects that are marked as that release's: any other is not its own."""
     for (made, _), release in releases.items():
         for ref in release.kept:

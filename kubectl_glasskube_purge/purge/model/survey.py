@@ -34,6 +34,24 @@ without any field manager had when it was first applied to."""
 
 
 @dataclass(frozen=True)
+class StoredRelease:
+    """What Helm stored of a release. Refs of objects without a namespace name both scopes."""
+
+    installed: frozenset[Ref] = frozenset()
+    """What an uninstall removes."""
+    kept: frozenset[Ref] = frozenset()
+    """What an uninstall leaves, by Helm's resource policy."""
+    programs: frozenset[str] = frozenset()
+    """What the Jobs and Pods of its hooks run."""
+    hooks: tuple[str, ...] = ()
+    """What an uninstall runs before and after: kind and name."""
+    digest: str = ""
+    """What helm-controller notes of it in `status.history`."""
+    problem: str = ""
+    """Why it isn't read, or not completely: a predicate, printable. What isn't read proves nothing."""
+
+
+@dataclass(frozen=True)
 class Unreadable:
     """A part of the cluster that couldn't be looked at, and why."""
 
@@ -132,6 +150,8 @@ class Survey:
     hook_programs: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)
     """Helm releases, by namespace and name → the programs that their hooks run. Only of a release that
     helm-controller noted so, and in whose namespace something is unexplained."""
+    releases: Mapping[Ref, StoredRelease] = field(default_factory=dict)
+    """HelmReleases of which the stored release was read, as of all where helm-controller doesn't run."""
     existing: frozenset[str] = frozenset()
     """UIDs that exist, of those that any ownerReference names."""
     unreadable: tuple[Unreadable, ...] = ()

@@ -8,11 +8,9 @@ import pytest
 from ruamel.yaml import YAML
 
 from kubectl_glasskube_purge.glasskube import facts
-from kubectl_glasskube_purge.purge.act.charts import may_be_left
 from kubectl_glasskube_purge.purge.act.rights import Rule, rights, role_for, rules_for
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.model.plan import Options
-from kubectl_glasskube_purge.purge.model.survey import Survey
 from tests.report.plans import cluster, found, having
 
 
@@ -51,41 +49,12 @@ def test_dropping_the_finalizer_of_a_helmrelease_takes_the_right_to_delete_its_c
     assert right not in rights(plan(survey, Options()))
 
 
-def test_what_a_chart_may_leave_outside_of_its_namespace_is_deleted_by_name() -> None:
+def test_what_may_have_to_be_uninstalled_here_is_deleted_by_name() -> None:
     marks = {facts.HELM_RELEASE_NAME_ANNOTATION: "argo-cd-argo-cd", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: "argo-cd"}
     role = found("rbac.authorization.k8s.io", "Role", "leader", "kube-system", annotations=marks)
-    wanted = rights(plan(having(cluster("argo-cd"), role), Options()))
+    wanted = rights(plan(having(cluster("argo-cd"), role), Options(force_finalizers=(facts.FLUX_FINALIZER,))))
     assert ("delete", role.ref.group_kind, "kube-system", "leader") in wanted
     assert not [one for one in wanted if one[:3] == ("delete", ("apps", "Deployment"), "argo-cd")]
-
-
-def stored_in(namespace: str, home: str) -> Survey:
-    """A chart in `shop`, by a HelmRelease in `argo-cd`, whose Helm release is stored in `namespace`."""
-    marks = {facts.HELM_RELEASE_NAME_ANNOTATION: "argo-cd-argo-cd", facts.HELM_RELEASE_NAMESPACE_ANNOTATION: home}
-    history = [{"name": "argo-cd-argo-cd", "namespace": home}]
-    calm = cluster("argo-cd")
-    (release,) = calm.of_kind(facts.HELM_RELEASE.group_kind)
-    body = {**release.body, "status": {"history": history, "storageNamespace": namespace}}
-    (workload,) = (one for one in calm.of_kind(("apps", "Deployment")) if one.ref.namespace == "argo-cd")
-    workload = replace(workload, annotations=marks)
-    return having(calm, replace(release, body=body), workload, found("", "ConfigMap", "web", "shop", annotations=marks))
-
-
-@pytest.mark.parametrize(("namespace", "home", "may_be"), [("argo-cd", "shop", True), ("shop", "argo-cd", False)])
-def test_a_chart_may_leave_something_if_its_stored_release_goes_first(namespace: str, home: str, may_be: bool) -> None:
-    """Where the chart is installed doesn't matter: helm-controller reads the stored release."""
-    decided = plan(stored_in(namespace, home), Options())
-    assert (("delete", ("", "ConfigMap"), "shop", "web") in rights(decided)) == may_be
-    assert [one.found.ref.name for one in may_be_left(decided, decided.stages[0])] == ["web"] * may_be
-
-
-def test_what_a_gone_packages_namespace_would_leave_of_a_chart_is_asked_for() -> None:
-    calm = stored_in("argo-cd", "argo-cd")
-    left = {ref: one for ref, one in calm.objects.items() if ref.group_kind not in facts.PACKAGE_GROUP_KINDS}
-    survey = having(replace(calm, objects=left))
-    decided = plan(survey, Options())
-    assert survey.package_uids == frozenset()
-    assert ("delete", ("", "ConfigMap"), "shop", "web") in rights(decided)
 
 
 def delete(resource: str) -> list[Rule]:

@@ -222,6 +222,71 @@ def test_the_chart_of_a_suspended_helmrelease_goes_with_the_packages_namespace()
     assert workload.ref in decided(cluster).going
 
 
+# -- charts that nobody else uninstalls
+
+
+def without_controllers(*parts: str, in_shop: bool = False) -> Cluster:
+    """One package with a chart, and Flux scaled to zero."""
+    cluster = made(Recipe("whole", "whole", True, False, ((in_shop, frozenset(parts)),), frozenset(), ()))
+    for name in facts.FLUX_DEPLOYMENTS:
+        controller = one(cluster, "apps", "Deployment", name, facts.FLUX_NAMESPACE)
+        cluster.change(controller, body={**controller.body, "spec": {**controller.body["spec"], "replicas": 0}})
+        del cluster.objects[one(cluster, "", "Pod", f"{name}-1-x", facts.FLUX_NAMESPACE).uid]
+    return cluster
+
+
+def test_a_chart_is_uninstalled_here_by_consent_its_stored_release_last() -> None:
+    cluster = without_controllers("helm", "volume", in_shop=True)
+    decision = decided(cluster, force_finalizers=(GONE,))
+    steps = {action.ref.name: action for action in decision.stages[0].actions if action.verb == "delete"}
+    release = one(cluster, *facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "shop")
+    chart = {steps[name].found.uid for name in ("pkg0-web", "pkg0-chart", "pkg0-data")}
+    assert steps[SECRET].after >= chart
+    (end,) = [one for one in decision.stages[0].actions if one.finalizer == facts.FLUX_FINALIZER]
+    assert end.ref == release.ref
+    assert end.after >= {*chart, steps[SECRET].found.uid}
+    outcome = kubernetes.carried_out(decision, cluster.world)
+    assert outcome.finished
+    assert {*chart, steps[SECRET].found.uid, release.uid} <= outcome.gone.keys()
+    assert not decided(cluster).deletes.keys() & {steps[name].ref for name in ("pkg0-web", "pkg0-chart", SECRET)}
+
+
+def test_what_the_stored_release_does_not_name_stays_and_is_said() -> None:
+    cluster = without_controllers("helm", in_shop=True)
+    survey = cluster.survey()
+    (release,) = survey.releases
+    web = one(cluster, "apps", "Deployment", "pkg0-web", "shop").ref
+    for read, stays in (
+        ({release: replace(survey.releases[release], installed=survey.releases[release].installed - {web})}, {web}),
+        ({}, {web, Ref(RBAC, "ClusterRole", "", "pkg0-chart"), Ref("", "Secret", "shop", SECRET)}),
+    ):
+        decision = plan(replace(survey, releases=read), Options(ignore_busy=True, force_finalizers=(GONE,)))
+        assert {kept.ref for kept in decision.kept if "its stored release doesn't prove it" in kept.why} == stays
+        assert not stays & decision.going.keys()
+
+
+def test_hooks_that_are_not_run_are_named() -> None:
+    cluster = without_controllers("helm")
+    survey = cluster.survey()
+    read = {ref: replace(release, hooks=("job/clean-up",)) for ref, release in survey.releases.items()}
+    for consent in ((), (GONE,)):
+        decision = plan(replace(survey, releases=read), Options(ignore_busy=True, force_finalizers=consent))
+        said = [one.message for one in decision.warnings if one.code == "hooks-not-run"]
+        assert said == [
+            "helmrelease.helm.toolkit.fluxcd.io/pkg0-pkg0 -n pkg0-home is uninstalled without its hooks: job/clean-up"
+        ] * bool(consent)
+
+
+def test_the_namespace_of_a_package_that_is_gone_waits_for_its_helmreleases() -> None:
+    cluster = installed("helm", packages=1)
+    (package,) = [found for found in cluster.objects.values() if found.ref.group_kind in facts.PACKAGE_GROUP_KINDS]
+    del cluster.objects[package.uid]
+    decision = decided(cluster)
+    release = one(cluster, *facts.HELM_RELEASE.group_kind, "pkg0-pkg0", "pkg0-home")
+    assert decision.deletes[Ref("", "Namespace", "", "pkg0-home")].after == {release.uid}
+    assert release.ref in decision.deletes
+
+
 # -- what others use of what Glasskube and its packages brought
 
 

@@ -30,6 +30,8 @@ from tests.purge.look.fake_api import (
     FakeApi,
 )
 
+PODS = Resource("", "v1", "Pod", "pods", True, VERBS)
+
 NO_LONGER_SERVED = failure(404, "the server could not find the requested resource", "NotFound")
 
 
@@ -252,7 +254,7 @@ async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
     api: FakeApi, client: Client, noted: bool
 ) -> None:
     """And only if something in the package's namespace is unexplained."""
-    api.kinds = (*CORE, HELM_RELEASES)
+    api.kinds = (*CORE, HELM_RELEASES, PODS)
     job = "kind: Job\nspec: {template: {spec: {containers: [{image: example.com/certgen}]}}}\n"
     content = {"name": "web", "namespace": "apps", "manifest": "", "hooks": [{"manifest": job}]}
     stored = b64encode(b64encode(json.dumps(content).encode())).decode()
@@ -265,6 +267,11 @@ async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
         api.add(SECRETS, "sh.helm.release.v1.web.v1", namespace, metadata={"labels": labels}, data={"release": stored})
     api.add(SECRETS, "admission", "apps", metadata={"managedFields": [{"manager": "certgen"}]})
     api.add(CONFIG_MAPS, "root", "quiet", metadata={"managedFields": [{"manager": "kube-controller-manager"}]})
+    # Without a helm-controller all are read.
+    api.add(NAMESPACES, "flux-system")
+    api.add(DEPLOYMENTS, "helm-controller", "flux-system", spec={"selector": {"matchLabels": {"app": "helm"}}})
+    running = {"containerStatuses": [{"name": "manager", "state": {"running": {}}}]}
+    api.add(PODS, "helm-controller-1", "flux-system", metadata={"labels": {"app": "helm"}}, status=running)
 
     programs = (await survey(client)).hook_programs
 

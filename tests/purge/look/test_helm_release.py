@@ -11,12 +11,15 @@ import time
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
+from typing import Any
 
 import pytest
 
+from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.look import helm_release
-from kubectl_glasskube_purge.purge.look.helm_release import Release, decode, decode_all
+from kubectl_glasskube_purge.purge.look.helm_release import decode, decode_all, mismatch
+from kubectl_glasskube_purge.purge.model.survey import StoredRelease
 
 MANIFEST = """\
 apiVersion: v1
@@ -60,7 +63,7 @@ spec:
 """
 
 
-def with_hooks(*hooks: object) -> Release:
+def with_hooks(*hooks: object) -> StoredRelease:
     return decode(secret(gzip.compress(json.dumps({"manifest": MANIFEST, "hooks": hooks}).encode())), "home")
 
 
@@ -90,7 +93,7 @@ def test_which_programs_the_jobs_of_a_releases_hooks_run() -> None:
 async def test_a_release_of_another_shape_is_not_decoded(content: dict[str, object]) -> None:
     found = secret(gzip.compress(json.dumps({"manifest": MANIFEST, **content}).encode()))
     (release,) = await decode_all([(found, "home")])
-    assert release == Release(problem="is not what Helm stores")
+    assert release == StoredRelease(problem="is not what Helm stores")
 
 
 def bomb() -> bytes:
@@ -119,7 +122,7 @@ def bomb() -> bytes:
     ids=["bomb", "cut off", "large", "no gzip", "deep JSON", "wide JSON", "documents", "empty", "no base64"],
 )
 def test_what_is_not_decoded_proves_nothing_and_is_reported(found: Found, problem: str) -> None:
-    assert decode(found, "home") == helm_release.Release(problem=problem)
+    assert decode(found, "home") == StoredRelease(problem=problem)
 
 
 @pytest.mark.parametrize(
@@ -171,7 +174,7 @@ async def test_a_hostile_release_takes_little_time_and_never_blocks_the_loop(
 ) -> None:
     loop = asyncio.get_running_loop()
 
-    def decode_while_the_loop_runs(secret: Found, namespace: str, *, expired: Callable[[], bool]) -> Release:
+    def decode_while_the_loop_runs(secret: Found, namespace: str, *, expired: Callable[[], bool]) -> StoredRelease:
         ran = threading.Event()
         loop.call_soon_threadsafe(ran.set)
         assert ran.wait(20)
@@ -191,7 +194,7 @@ async def test_a_parser_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(helm_release, "PATIENCE", 0.1)
     monkeypatch.setattr(helm_release, "decode", lambda *_, **__: ended.wait(20))
 
-    assert await decode_all([(stored(MANIFEST), "home")]) == [helm_release.Release(problem="takes too long to read")]
+    assert await decode_all([(stored(MANIFEST), "home")]) == [StoredRelease(problem="takes too long to read")]
     ended.set()
 
 
@@ -207,3 +210,19 @@ def test_the_digest_is_of_gos_json_of_what_helm_controller_observes() -> None:
         '"config":null,"manifest":"é","hooks":[{"name":"migrate","events":["pre-upgrade"]}],"namespace":"home"}\n'
     )
     assert helm_release.digest({**stored, "namespace": "home"}) == f"sha256:{sha256(expected.encode()).hexdigest()}"
+
+
+@pytest.mark.parametrize(
+    ("status", "proves"),
+    [
+        ({"history": [{"name": "web", "namespace": "home", "digest": "sha256:1"}]}, True),
+        ({"history": [{"name": "web", "namespace": "home", "digest": "sha256:2"}]}, False),
+        ({"history": []}, True),
+        ({}, True),
+    ],
+)
+def test_a_release_that_helm_controller_did_not_note_proves_nothing(status: dict[str, Any], proves: bool) -> None:
+    """Who may write Secrets can put another manifest in the place of the stored one."""
+    ref = Ref(*facts.HELM_RELEASE.group_kind, "home", "web", "v2")
+    found = Found(ref, "uid", "1", body={"status": status})
+    assert (mismatch(found, StoredRelease(digest="sha256:1")) == "") == proves
