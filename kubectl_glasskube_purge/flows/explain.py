@@ -54,7 +54,7 @@ async def answer(request: ExplainRequest, record: Record) -> Explanation:
                 f'the server doesn\'t have a resource type "{wanted.kind}"', hint="See which: kubectl api-resources"
             )
         asked = resource.ref(wanted.namespace, wanted.name)
-        looked = record.survey = await survey(client, also=frozenset({asked}))
+        looked = record.survey = await survey(client, also=frozenset({asked}), all_of_flux=True)
         decided = record.plan = plan(looked, request.options, inventory.digests(looked.version.version).keys())
         return explain(looked, decided, await _find(client, looked, resource, wanted))
 

@@ -159,7 +159,7 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
         if not yes:
             return None
         # Minutes may have passed: what is carried out is decided from a fresh look.
-        found = await surveyed(client, record, request.version)
+        found = await _surveyed(journey)
         again = plan(found, request.options, refs)
         more = set(again.going) - set(decided.going)
         if again.refusals or more:
@@ -167,6 +167,12 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
             return None
         decided = record.plan = again
     return _Ready(found, decided, file)
+
+
+async def _surveyed(journey: Journey[Request]) -> Survey:
+    request = journey.request
+    everything = request.options.flux == "delete"
+    return await surveyed(journey.client, journey.record, request.version, all_of_flux=everything)
 
 
 def _ask_about_used(journey: Journey[Request], decided: Plan) -> Options | None:
@@ -220,7 +226,7 @@ async def _when_idle(journey: Journey[Request]) -> tuple[Survey, Plan]:
     until = clock() + request.wait_idle
     said: tuple[str, ...] = ()
     while True:
-        found = await surveyed(journey.client, journey.record, request.version)
+        found = await _surveyed(journey)
         decided = plan(found, request.options)
         reasons = tuple(reason for refusal in decided.refusals if refusal.code == BUSY for reason in refusal.details)
         if not reasons and said:

@@ -124,6 +124,7 @@ async def _release(journey: Journey[RestoreRequest]) -> text.Backup:
     """A release's objects, from its manifest: the operator's, and Flux's where there is none yet."""
     client, request, record = journey.client, journey.request, journey.record
     only = request.options.only
+    await client.discover()
     resolved = await resolve(request.release, [inventory.AIO], request.sources)
     record.manifest_source = resolved.source
     record.warnings += resolved.warnings
@@ -135,7 +136,6 @@ async def _release(journey: Journey[RestoreRequest]) -> text.Backup:
     source = f"the manifest of {request.release}"
     # Its names were checked when it was read. This is to be applied, so what it says matters, too.
     manifest.check_content(resolved.documents, request.digests(resolved.version or ""), source)
-    await client.discover()
     flux_exists = client.discovery.find(*facts.HELM_RELEASE.group_kind) is not None
     entries = from_release(resolved.documents, only, flux_exists=flux_exists)
     if flux_exists and FLUX not in only and GLASSKUBE not in only:

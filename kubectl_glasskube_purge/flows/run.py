@@ -96,18 +96,17 @@ def execution(
 
 @contextlib.asynccontextmanager
 async def connected(flags: Flags, record: Record) -> AsyncIterator[Client]:
-    """A client that has seen the API server answer. Raises `KubeError`."""
+    """A client that has sent no request yet. Raises `ConfigError`."""
     async with connect(flags) as connection:
         target = connection.target
         record.context, record.server, record.user = target.context, target.server, target.user
         client = Client(connection)
-        await client.first_contact()
         yield client
 
 
-async def surveyed(client: Client, record: Record, version: str = "") -> Survey:
+async def surveyed(client: Client, record: Record, version: str = "", *, all_of_flux: bool = False) -> Survey:
     """A survey, noted in the record; its version is the one that the user names, if any. Raises `KubeError`."""
-    found = await survey(client)
+    found = await survey(client, all_of_flux=all_of_flux)
     if version:
         found = replace(found, version=Version(version, "--glasskube-version"))
     record.survey = found

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
+
+import msgspec
 
 from . import errors
 from .objects import Found
@@ -19,6 +22,54 @@ if TYPE_CHECKING:
     import httpx
 
     from .resources import Resource
+
+
+class _Manager(TypedDict, total=False):
+    """An entry of managedFields without its `fieldsV1`, which outweighs all else and which nothing reads."""
+
+    manager: str
+    operation: str
+    subresource: str
+
+
+class _Metadata(TypedDict, total=False):
+    """What is kept of an object's metadata if they alone are read."""
+
+    name: str
+    namespace: str | None
+    uid: str
+    resourceVersion: str
+    creationTimestamp: str | None
+    deletionTimestamp: str | None
+    labels: dict[str, str] | None
+    annotations: dict[str, str] | None
+    ownerReferences: list[dict[str, Any]] | None
+    finalizers: list[str] | None
+    managedFields: list[_Manager] | None
+
+
+class _Item(TypedDict):
+    metadata: _Metadata
+
+
+_Of = TypedDict("_Of", {"resourceVersion": str, "continue": str}, total=False)
+
+
+class _Heads(TypedDict, total=False):
+    metadata: _Of
+    items: list[_Item] | None
+
+
+class _Whole(TypedDict, total=False):
+    metadata: _Of
+    items: list[dict[str, msgspec.Raw]] | None
+
+
+_heads = msgspec.json.Decoder(_Heads).decode
+_whole = msgspec.json.Decoder(_Whole).decode
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+_managers = msgspec.json.Decoder(list[_Manager] | None).decode
+_any = msgspec.json.Decoder().decode
 
 _TRANSIENT = frozenset({429, 500, 502, 503, 504})
 
@@ -42,17 +93,50 @@ def document(response: httpx.Response) -> dict[str, Any]:
     Raises the error that a status of 400 or above stands for, `Unreachable` for
     an answer that was cut off, and `NotKubernetes` for anything else than JSON.
     """
-    if response.status_code >= 400:
-        raise error_of(response)
-    try:
-        content = response.json()
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        if "json" in response.headers.get("Content-Type", ""):
-            raise errors.Unreachable("the API server's answer was cut off") from error
-        raise errors.NotKubernetes(f"{response.url.host} doesn't answer in JSON") from error
+    content = _decoded(response, _any)
     if not isinstance(content, dict):
         raise errors.NotKubernetes(f"{response.url.host} doesn't answer as a Kubernetes API server does")
     return content
+
+
+@dataclass(frozen=True)
+class Page:
+    """One answer to a list."""
+
+    objects: Iterator[Found]
+    """Made one by one: a reader that keeps few of them needs the memory of few."""
+    resource_version: str
+    token: str
+    """Of the next page; `""` after the last one."""
+
+
+def page(resource: Resource, response: httpx.Response, *, whole: bool) -> Page:
+    """A page of a list, of which metadata alone are decoded unless it is `whole`. Raises as `document` does."""
+    content = _decoded(response, _whole if whole else _heads)
+    of, items = content.get("metadata") or {}, content.get("items") or ()
+    documents = map(_document, items) if whole else items
+    objects = (found(resource, one, whole=whole) for one in documents)
+    return Page(objects, of.get("resourceVersion", ""), of.get("continue", ""))
+
+
+def _document(item: Mapping[str, msgspec.Raw]) -> dict[str, Any]:
+    """A whole object of a list, its managedFields as in `_Manager`."""
+    fields = _fields(item["metadata"]).items()
+    metadata = {name: _managers(raw) if name == "managedFields" else _any(raw) for name, raw in fields}
+    return {name: metadata if name == "metadata" else _any(raw) for name, raw in item.items()}
+
+
+def _decoded(response: httpx.Response, decode: Callable[[bytes], Any]) -> Any:
+    if response.status_code >= 400:
+        raise error_of(response)
+    try:
+        return decode(response.content)
+    except msgspec.ValidationError as error:
+        raise errors.NotKubernetes(f"{response.url.host} doesn't answer as a Kubernetes API server does") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if "json" in response.headers.get("Content-Type", ""):
+            raise errors.Unreachable("the API server's answer was cut off") from error
+        raise errors.NotKubernetes(f"{response.url.host} doesn't answer in JSON") from error
 
 
 def found(resource: Resource, content: Mapping[str, Any], *, whole: bool) -> Found:

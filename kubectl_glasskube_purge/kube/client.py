@@ -13,10 +13,11 @@ test what they change, applies declare a state. So every request may be retried.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from . import answers, errors, yaml_text
 from .discovery import Discovery, discover
@@ -25,16 +26,21 @@ from .resources import BUILT_IN_GROUPS, Resource
 from .retries import Tries
 
 if TYPE_CHECKING:
+    import httpx
+
     from .connect import Connection
 
-PAGE = 500
-"""Objects per page of a list, as kubectl's --chunk-size has it."""
+PAGE = 2000
+"""Metadata per page of a list: 1 MB and more, packed to a twelfth of it on the way."""
+
+WHOLE_PAGE = 500
+"""Whole objects per page, as kubectl's --chunk-size has it: some kinds' have 10 KB and more each."""
 
 RETRY_SECONDS = 60.0
 """How long one request is retried before its error is final: longer than an API server takes to restart."""
 
 FIRST_SECONDS = 10.0
-"""Likewise for the very first one: a mistyped address should be reported soon."""
+"""Likewise until the first answer: a mistyped address should be reported soon."""
 
 REQUEST_SECONDS = 30.0
 """How long one try of a request may take if the user set no --request-timeout."""
@@ -45,6 +51,8 @@ CONCURRENCY = 24
 METADATA = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 """The Accept header for an object's metadata alone, with the whole object as second choice."""
 _METADATA_LIST = METADATA.replace("PartialObjectMetadata", "PartialObjectMetadataList")
+
+T = TypeVar("T")
 
 Propagation = Literal["Background", "Orphan"]
 
@@ -57,8 +65,6 @@ class Listing:
     items: tuple[Found, ...]
     resource_version: str
     """Where a watch goes on from."""
-    count: int
-    """Objects that exist, also those that `keep` passed over."""
 
 
 class Client:
@@ -72,17 +78,8 @@ class Client:
         self.discovery = Discovery(())
         self.answered: datetime | None = None
         """When the last request was answered, by the cluster's clock; None if no answer had a date."""
+        self._met = False
         self._slots = asyncio.Semaphore(CONCURRENCY)
-
-    async def first_contact(self) -> str:
-        """The server's version, `""` if the user may not ask for it.
-
-        An address where no server listens is an error at once: it may be mistyped. Raises `KubeError`.
-        """
-        try:
-            return str((await self.request("GET", "/version", first=True)).get("gitVersion", ""))
-        except errors.Forbidden:
-            return ""
 
     async def discover(self) -> Discovery:
         """Asks which kinds there are, and keeps the answer as `discovery`. Raises `KubeError`."""
@@ -143,15 +140,15 @@ class Client:
         `NotFound` if the kind isn't served, `Forbidden`, and the other errors
         of `KubeError`: never a part of the list for the whole.
         """
-        params = {"limit": str(PAGE), "labelSelector": labels}
+        params = {"limit": str(WHOLE_PAGE if whole else PAGE), "labelSelector": labels}
         for attempt in range(3):
             items: list[Found] = []
-            count, resource_version = 0, ""
+            resource_version = ""
             try:
-                async for version, found in self._pages(resource, namespace, params, whole=whole):
-                    count, resource_version = count + len(found), version
-                    items += (one for one in found if keep is None or keep(one))
-                return Listing(resource, tuple(items), resource_version, count)
+                async for page in self._pages(resource, namespace, params, whole=whole):
+                    resource_version = page.resource_version
+                    items += (one for one in page.objects if keep is None or keep(one))
+                return Listing(resource, tuple(items), resource_version)
             except errors.Expired:
                 # A continue token is good for about 5 minutes: a slow reader starts again.
                 if attempt == 2:
@@ -164,23 +161,21 @@ class Client:
         `fields` is a field selector. Raises as `list` does, and `Expired` if
         the reader was slower than a continue token lives.
         """
-        async for _, found in self._pages(resource, "", {"limit": str(size), "fieldSelector": fields}, whole=True):
-            yield found
+        async for page in self._pages(resource, "", {"limit": str(size), "fieldSelector": fields}, whole=True):
+            yield tuple(page.objects)
 
     async def _pages(
         self, resource: Resource, namespace: str, params: Mapping[str, str], *, whole: bool
-    ) -> AsyncGenerator[tuple[str, Sequence[Found]], None]:
-        """The list's resourceVersion and the objects, page by page."""
+    ) -> AsyncGenerator[answers.Page, None]:
         params = {name: value for name, value in params.items() if value}
         headers = {"Accept": "application/json" if whole else _METADATA_LIST}
+        path, read = resource.path(namespace), functools.partial(answers.page, resource, whole=whole)
         while True:
-            page = await self.request("GET", resource.path(namespace), params=params, headers=headers)
-            found = [answers.found(resource, item, whole=whole) for item in page.get("items") or ()]
-            yield str(page["metadata"].get("resourceVersion", "")), found
-            token = page["metadata"].get("continue")
-            if not token:
+            page = await self._answer(read, "GET", path, params=params, headers=headers)
+            yield page
+            if not page.token:
                 return
-            params["continue"] = token
+            params["continue"] = page.token
 
     # -- changing
 
@@ -264,24 +259,24 @@ class Client:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
-        first: bool = False,
     ) -> dict[str, Any]:
         """A request's answer, tried again for `retry_seconds` if that may help.
 
-        `body` is as `Connection.request` has it. The `first` request of all is
-        tried for `FIRST_SECONDS` only, and once if no server listens. Raises `KubeError`.
+        `body` is as `Connection.request` has it. Until the server has answered once, requests are tried for
+        `FIRST_SECONDS` only, and once if no server listens: its address may be mistyped. Raises `KubeError`.
         """
-        seconds = min(FIRST_SECONDS, self.retry_seconds) if first else self.retry_seconds
-        tries = Tries(seconds, self.hurry)
+        return await self._answer(answers.document, method, path, params=params, headers=headers, body=body)
+
+    async def _answer(self, read: Callable[[httpx.Response], T], method: str, path: str, **asked: Any) -> T:
+        tries = Tries(self.retry_seconds if self._met else min(FIRST_SECONDS, self.retry_seconds), self.hurry)
         while True:
             try:
                 async with self._slots:
-                    response = await self.connection.request(
-                        method, path, params=params, headers=headers, body=body, timeout=REQUEST_SECONDS
-                    )
+                    response = await self.connection.request(method, path, timeout=REQUEST_SECONDS, **asked)
+                self._met = True
                 self.answered = answers.date(response) or self.answered
-                return answers.document(response)
+                return read(response)
             except errors.KubeError as error:
-                if first and isinstance(error, errors.NobodyThere):
+                if not self._met and isinstance(error, errors.NobodyThere):
                     raise
                 await tries.again(error)

@@ -36,10 +36,14 @@ def kinds(refs: Iterable[Ref]) -> str:
     return ", ".join(plural(number, kind) for kind, number in sorted(counted.items(), key=lambda kv: (-kv[1], kv[0])))
 
 
-def some(texts: Iterable[str], limit: int = 3) -> str:
-    """The first of a long list: `a, b, c and 37 more`."""
+SHOWN = 3
+"""Of a long list, how many are named."""
+
+
+def some(texts: Iterable[str], limit: int = SHOWN, more: int = 0) -> str:
+    """The first of a long list: `a, b, c and 37 more`. `more` are those that the list leaves out."""
     named = list(texts)
-    rest = len(named) - limit
+    rest = len(named) - limit + more
     return ", ".join(named[:limit]) + (f" and {rest} more" if rest > 0 else "")
 
 

@@ -55,7 +55,7 @@ async def purged(
     async def connected(*_: object) -> AsyncIterator[Any]:
         yield client
 
-    async def surveyed(_: object, record: Record, *__: object) -> Any:
+    async def surveyed(_: object, record: Record, *__: object, all_of_flux: bool) -> Any:
         record.survey = cluster.survey()
         return record.survey
 

@@ -36,6 +36,24 @@ async def test_half_a_list_is_never_taken_for_the_whole(server: Server, client: 
         await client.list(CONFIG_MAPS)
 
 
+async def test_a_list_that_was_cut_off_is_read_again(server: Server, client: Client) -> None:
+    half = page("a", "b")[:-20].split(b"\r\n\r\n", 1)[1]
+    head = b"HTTP/1.1 200 X\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(half)
+    server.script = [head + half, page("a")]
+
+    assert [found.ref.name for found in (await client.list(CONFIG_MAPS)).items] == ["a"]
+
+
+async def test_whole_objects_have_everything_but_the_fields_of_their_managers(server: Server, client: Client) -> None:
+    manager = {"manager": "helm", "operation": "Update", "subresource": "status"}
+    mine = item("a", managedFields=[{**manager, "fieldsV1": {"f:data": {}}}], generation=2) | {"data": {"key": "value"}}
+    server.script = [answer({"metadata": {"resourceVersion": "1"}, "items": [mine]})]
+
+    (found,) = (await client.list(CONFIG_MAPS, whole=True)).items
+
+    assert found.body == {**mine, "metadata": {**mine["metadata"], "managedFields": [manager]}}
+
+
 # Changes that got through though the client saw an error
 
 

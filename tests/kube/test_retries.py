@@ -126,18 +126,12 @@ async def test_a_hurry_ends_a_long_wait(server: Server, client: Client, monkeypa
 
 
 async def test_the_first_contact_outlasts_a_mood_but_not_an_empty_address(server: Server, client: Client) -> None:
-    server.script = [failure(503), None, answer({"gitVersion": "v1.34.3"})]
-    assert await client.first_contact() == "v1.34.3"
+    server.script = [failure(503), None, answer(item("mine"))]
+    assert await client.get(MINE) is not None
 
     async with connect(Flags(server="http://127.0.0.1:9")) as connection:
         with pytest.raises(errors.NobodyThere, match="refused"):
-            await Client(connection).first_contact()
-
-
-async def test_a_version_that_may_not_be_asked_for_ends_nothing(server: Server, client: Client) -> None:
-    server.script = [failure(403)]
-
-    assert await client.first_contact() == ""
+            await Client(connection).discover()
 
 
 @pytest.mark.parametrize("status", [200, 404])

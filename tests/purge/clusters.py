@@ -18,9 +18,9 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.look.compose import compose
-from kubectl_glasskube_purge.purge.look.relevant import FIRST, relevant
+from kubectl_glasskube_purge.purge.look.relevant import FIRST, ROOTS, relevant
 from kubectl_glasskube_purge.purge.model.plan import GONE, Options
-from kubectl_glasskube_purge.purge.model.survey import StoredRelease, Survey, Unreadable
+from kubectl_glasskube_purge.purge.model.survey import PassedOver, StoredRelease, Survey, Unreadable
 from tests.definitions import definitions
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
 
@@ -143,16 +143,21 @@ class Cluster:
         """The cluster as it really is."""
         return World(dict(self.objects), dict(self.defines), dict(self.charts), dict(self.fetched), self.helm_runs)
 
-    def survey(self) -> Survey:
+    def survey(self, *, all_of_flux: bool = False) -> Survey:
         """What a survey sees of it: what can be listed and may matter, as a real one sorts it out."""
         seen = {f.ref: f for f in self.objects.values() if f.ref.group_kind not in self.hidden}
         resources = [
             Resource(group, "v1", kind, name.partition(".")[0], True) for name, (group, kind) in self.defines.items()
         ]
-        roots = {ref: found for ref, found in seen.items() if ref.group_kind in FIRST}
+        roots = {ref: found for ref, found in seen.items() if ref.group_kind in ROOTS}
         keep = relevant(roots, resources, frozenset())
+        entire = ROOTS if all_of_flux else FIRST
+        kept = {ref: found for ref, found in seen.items() if ref.group_kind in entire or keep(found)}
+        passed_over: dict[tuple[str, str], PassedOver] = {}
+        for ref in (ref for ref in roots if ref not in kept):
+            passed_over[ref.group_kind] = passed_over.get(ref.group_kind, PassedOver()).and_(ref)
         survey = compose(
-            {ref: found for ref, found in seen.items() if ref.group_kind in FIRST or keep(found)},
+            kept,
             defines=self.defines,
             uids=[found.uid for found in seen.values()],
             unreadable=[
@@ -165,7 +170,7 @@ class Cluster:
             if uid in self.objects
         }
         keeps = frozenset(self.objects[uid].ref for uid in self.helm_keeps)
-        return replace(survey, helm_keeps=keeps, releases=releases)
+        return replace(survey, helm_keeps=keeps, releases=releases, passed_over=passed_over)
 
 
 # -- Glasskube and its Flux

@@ -16,7 +16,13 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 from kubectl_glasskube_purge.purge.model.kinds import BINDINGS, CLUSTER_ROLE, DEFINITION, DEPLOYMENT
 from kubectl_glasskube_purge.purge.model.plan import Evidence, FluxVerdict
-from kubectl_glasskube_purge.purge.model.survey import FLUX_ANNOTATION, LABEL_MANAGER, TELLING_NOTHING, Survey
+from kubectl_glasskube_purge.purge.model.survey import (
+    FLUX_ANNOTATION,
+    LABEL_MANAGER,
+    TELLING_NOTHING,
+    PassedOver,
+    Survey,
+)
 
 from .foreign import CONTROL_PLANE, foreign_in, packaged
 from .managers import managed_by
@@ -174,11 +180,12 @@ def nobody_else_has_instances(survey: Survey, objects: tuple[Found, ...]) -> Ite
     going = packaged(survey).keys() | {found.ref for found in (*stray_charts(survey), *orphans(survey))}
     for kind in facts.FLUX_KINDS:
         instances = survey.of_kind(kind.group_kind)
-        foreign = [found for found in instances if found.ref not in going]
+        passed_over = survey.passed_over.get(kind.group_kind, PassedOver())
+        foreign = [*(found.ref for found in instances if found.ref not in going), *passed_over.first]
+        more = passed_over.count - len(passed_over.first)
         if foreign:
-            yield Evidence(
-                True, f"{plural(len(foreign), kind.kind)} that no package owns: {displayed(f.ref for f in foreign)}"
-            )
+            named = some((ref.display for ref in sorted(foreign)), more=more)
+            yield Evidence(True, f"{plural(len(foreign) + more, kind.kind)} that no package owns: {named}")
         elif instances:
             yield Evidence(False, f"{plural(len(instances), kind.kind)}, all owned by packages")
 

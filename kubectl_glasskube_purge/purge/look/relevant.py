@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
+from kubectl_glasskube_purge.purge.judge.ownership import chart_of, source_of
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
     AUTOSCALER,
@@ -33,11 +34,14 @@ from kubectl_glasskube_purge.purge.model.kinds import (
     VOLUME,
 )
 
-_CUSTOM = frozenset((*facts.GLASSKUBE_GROUP_KINDS, *(kind.group_kind for kind in facts.FLUX_KINDS)))
-_ALWAYS_WHOLE = _CUSTOM | {API_SERVICE, CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
+_GLASSKUBE = frozenset(facts.GLASSKUBE_GROUP_KINDS)
+_FLUX = frozenset(facts.FLUX_GROUP_KINDS)
+_ALWAYS_WHOLE = _GLASSKUBE | _FLUX | {API_SERVICE, CLAIM, VOLUME, INGRESS, JOB, NAMESPACE, *BINDINGS}
 _CLASSES = frozenset({INGRESS_CLASS, GATEWAY_CLASS, STORAGE_CLASS, CSI_DRIVER, RUNTIME_CLASS, PRIORITY_CLASS})
-FIRST = _CUSTOM | _CLASSES | {NAMESPACE, DEFINITION, CLUSTER_ROLE, API_SERVICE}
+FIRST = _GLASSKUBE | _CLASSES | {NAMESPACE, DEFINITION, CLUSTER_ROLE, API_SERVICE}
 """Kinds that show which objects of the others matter."""
+ROOTS = FIRST | _FLUX
+"""With Flux's, of which there may be many, and few matter."""
 _CHOOSERS = {GATEWAY_CLASS: GATEWAY, RUNTIME_CLASS: POD, PRIORITY_CLASS: POD, API_SERVICE: AUTOSCALER}
 """What a package may bring → the kind whose spec tells who relies on it."""
 
@@ -51,11 +55,15 @@ def whole(roots: Mapping[Ref, Found]) -> frozenset[tuple[str, str]]:
 def relevant(
     roots: Mapping[Ref, Found], resources: Iterable[Resource], also: frozenset[Ref]
 ) -> Callable[[Found], bool]:
-    """A filter for objects of any kind: whether one may matter, given the packages and namespaces in `roots`."""
+    """A filter for objects of any kind: whether one may matter, given the packages and namespaces in `roots`.
+
+    Of Flux's kinds, what others have elsewhere and draw from elsewhere doesn't, unless a package may have their CRD.
+    """
     known = inventory.every_object() | also
     namespaces = {facts.NAMESPACE, facts.FLUX_NAMESPACE, *package_namespaces(roots)}
-    defined = {f.ref.name for f in roots.values() if f.ref.group_kind == DEFINITION and is_packaged(f)}
+    defined = {f.ref.name for f in roots.values() if f.ref.group_kind == DEFINITION and _is_marked(f)}
     packaged = {resource.group_kind for resource in resources if str(resource) in defined}
+    always = {INGRESS, VOLUME, API_SERVICE, *_OF_OTHER_FLUX, *packaged}
     choosers = whole(roots) - _ALWAYS_WHOLE
     classes = {f.ref.name for f in roots.values() if f.ref.group_kind == STORAGE_CLASS and is_packaged(f)}
     roles = {
@@ -63,23 +71,22 @@ def relevant(
     }
 
     def keep(found: Found) -> bool:
+        ref, kind, labels = found.ref, found.ref.group_kind, found.labels
         return bool(
             found.owners
-            or found.ref.group_kind == INGRESS
-            or (found.ref.group_kind in choosers and chooses(found))
-            or (found.ref.group_kind == CLAIM and found.get("spec", "storageClassName") in classes)
-            or (found.ref.group_kind in BINDINGS and found.get("roleRef", "name") in roles)
-            or found.ref in known
-            or found.ref.namespace in namespaces
-            or found.ref.group_kind in (VOLUME, API_SERVICE)
-            or found.ref.group_kind in packaged
-            or found.ref.group_kind in _OF_OTHER_FLUX
-            or (found.ref.group_kind == DEPLOYMENT and found.ref.name in _FLUX_CONTROLLERS)
-            or found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
-            or found.labels.get(facts.PART_OF_LABEL) == facts.PART_OF
+            or kind in always
+            or ref.namespace in namespaces
+            or ref in known
+            or (kind in choosers and chooses(found))
+            or (kind == CLAIM and found.get("spec", "storageClassName") in classes)
+            or (kind in BINDINGS and found.get("roleRef", "name") in roles)
+            or (kind in _DRAWING and not namespaces.isdisjoint(_draws_from(found)))
+            or (kind == DEPLOYMENT and ref.name in _FLUX_CONTROLLERS)
+            or labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
+            or labels.get(facts.PART_OF_LABEL) == facts.PART_OF
             or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
-            or found.labels.get("owner") == "helm"
-            or found.ref.name.startswith("glasskube-")
+            or labels.get("owner") == "helm"
+            or ref.name.startswith("glasskube-")
         )
 
     return keep
@@ -95,9 +102,21 @@ _OF_OTHER_FLUX = frozenset(kind.group_kind for kind in (*facts.FLUX_OTHER_KINDS,
 _FLUX_CONTROLLERS = frozenset({*facts.FLUX_DEPLOYMENTS, *facts.FLUX_OTHER_DEPLOYMENTS, facts.FLUX_OPERATOR})
 
 
+_DRAWING = frozenset({facts.HELM_RELEASE.group_kind, facts.HELM_CHART.group_kind})
+
+
+def _draws_from(found: Found) -> tuple[str, str]:
+    """The namespaces of what a HelmRelease or a HelmChart draws from: its source, and its chart."""
+    return source_of(found).namespace, chart_of(found).namespace
+
+
 def is_packaged(found: Found) -> bool:
     """Whether a CRD or ClusterRole may come from a package, so that it matters who uses it."""
-    return found.ref not in inventory.every_object() and bool(
+    return found.ref not in inventory.every_object() and _is_marked(found)
+
+
+def _is_marked(found: Found) -> bool:
+    return bool(
         found.owners
         or found.labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY
         or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations
@@ -113,6 +132,14 @@ def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
         for found in objects.values()
         if found.owned_by(packages) or found.ref.group_kind in facts.PACKAGE_GROUP_KINDS
     }
+    # So whether a HelmRelease matters is known before all are read.
+    named = {
+        str(owned.get("namespace") or "")
+        for found in objects.values()
+        if found.ref.group_kind in facts.PACKAGE_GROUP_KINDS
+        for owned in found.get("status", "ownedResources") or ()
+        if (owned.get("group"), owned.get("kind")) in _FLUX
+    }
     targets = {
         str(found.get("spec", "targetNamespace") or "")
         for found in objects.values()
@@ -126,7 +153,7 @@ def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
         if found.ref.group_kind == NAMESPACE
         and (found.owners or facts.HELM_RELEASE_NAME_ANNOTATION in found.annotations)
     }
-    return frozenset(names | targets | made) - {""}
+    return frozenset(names | named | targets | made) - {""}
 
 
 def without_aliases(objects: Mapping[Ref, Found], watched: Collection[tuple[str, str]]) -> Mapping[Ref, Found]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from array import array
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
@@ -34,11 +35,11 @@ from kubectl_glasskube_purge.purge.model.kinds import (
     SECRET,
     WEBHOOK,
 )
-from kubectl_glasskube_purge.purge.model.survey import StoredRelease, Survey, Unreadable
+from kubectl_glasskube_purge.purge.model.survey import PassedOver, StoredRelease, Survey, Unreadable
 
 from . import helm_release
 from .compose import compose, controllers
-from .relevant import FIRST, is_packaged, package_namespaces, relevant, whole, without_aliases
+from .relevant import FIRST, ROOTS, is_packaged, package_namespaces, relevant, whole, without_aliases
 
 FEW = 2
 """Namespaces that are read one by one. For more, a list per kind of all namespaces takes fewer requests."""
@@ -54,7 +55,9 @@ class _Reading:
     client: Client
     objects: dict[Ref, Found] = field(default_factory=dict)
     listed: dict[tuple[str, str], str] = field(default_factory=dict)
-    uids: set[str] = field(default_factory=set)
+    uids: array[int] = field(default_factory=lambda: array("q"))
+    """Hashes of the UIDs of all that was read: a twelfth of their memory. Two are alike by chance, once in 10^14."""
+    passed_over: dict[tuple[str, str], PassedOver] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     whole: frozenset[tuple[str, str]] = whole({})
     """Kinds that are read whole."""
@@ -84,9 +87,16 @@ class _Reading:
     async def list(self, resource: Resource, namespace: str = "", keep: Callable[[Found], bool] | None = None) -> None:
         """Lists a kind. One that is gone since the discovery has no objects."""
 
+        passed_over = PassedOver()
+
         def count_and_keep(found: Found) -> bool:
-            self.uids.add(found.uid)
-            return keep is None or keep(found)
+            nonlocal passed_over
+            self.uids.append(hash(found.uid))
+            if keep is None or keep(found):
+                return True
+            if resource.group_kind in facts.FLUX_GROUP_KINDS:
+                passed_over = passed_over.and_(found.ref)
+            return False
 
         tries = Tries(min(NOT_SERVED_SECONDS, self.client.retry_seconds), self.client.hurry)
         with self.doubt(str(resource), resource.group_kind, resource.namespaced):
@@ -100,12 +110,15 @@ class _Reading:
                     await tries.again(errors.Busy(f"it exists, and isn't served: {error.message}"))
                     continue
                 self.listed[resource.group_kind] = listing.resource_version
+                self.passed_over[resource.group_kind] = passed_over
                 self.take(listing.items)
                 return
 
     def take(self, items: Iterable[Found]) -> None:
-        """Adds objects, in place of what was read of them before."""
-        self.objects.update({found.ref: found for found in items})
+        """Adds objects, in place of what was read of them before, unless that was more of them."""
+        for found in items:
+            if found.body or not ((before := self.objects.get(found.ref)) and before.body):
+                self.objects[found.ref] = found
 
     def composed(self, looked_at: Iterable[tuple[str, str]]) -> Survey:
         """The survey of what was read, of the kinds `looked_at`.
@@ -115,18 +128,26 @@ class _Reading:
         defines = {str(resource): resource.group_kind for resource in self.resources}
         watched = {resource.group_kind for resource in self.resources if "watch" in resource.verbs}
         objects = without_aliases(self.objects, watched)
+        named = {hash(owner.uid): owner.uid for found in objects.values() for owner in found.owners}
         survey = compose(
             objects,
             defines=defines,
-            uids=self.uids,
+            uids={named[one] for one in self.uids if one in named},
             unreadable=self.unreadable,
             looked_at={*facts.GLASSKUBE_GROUP_KINDS, *looked_at},
         )
-        return replace(survey, listed=dict(self.listed))
+        return replace(survey, listed=dict(self.listed), passed_over=dict(self.passed_over))
+
+    @property
+    def roots(self) -> Mapping[Ref, Found]:
+        """What shows which objects matter."""
+        return {ref: found for ref, found in self.objects.items() if ref.group_kind in ROOTS}
 
 
-async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
+async def survey(client: Client, also: Collection[Ref] = (), *, all_of_flux: bool = False) -> Survey:
     """Surveys the whole cluster. Objects named in `also` are kept whatever they are.
+
+    With `all_of_flux`, so are all objects of Flux's kinds: whatever deletes their CRDs deletes those of others, too.
 
     Raises `KubeError` only if the cluster can't be surveyed at all; a single
     kind that can't be listed ends up in `unreadable`.
@@ -137,11 +158,19 @@ async def survey(client: Client, also: Collection[Ref] = ()) -> Survey:
     resources = reading.resources
     await asyncio.gather(*(reading.list(resource) for resource in resources if resource.group_kind in FIRST))
     reading.whole = whole(reading.objects)
-    keep = relevant(reading.objects, resources, frozenset(also))
-    others = (resource for resource in resources if resource.group_kind not in FIRST)
-    await asyncio.gather(*(reading.list(resource, keep=keep) for resource in others))
-    await _read_whole(reading)
-    releases = await _read_releases(reading)
+    everything = frozenset(facts.FLUX_GROUP_KINDS) if all_of_flux else frozenset()
+    others = [resource for resource in resources if resource.group_kind not in FIRST]
+    namespaces: frozenset[str] | None = None
+    # Again if it shows only then in which namespaces packages have something: what was passed over there matters.
+    while namespaces is None or not package_namespaces(reading.roots) <= namespaces:
+        namespaces = package_namespaces(reading.roots)
+        keep = relevant(reading.roots, resources, frozenset(also))
+        await asyncio.gather(
+            *(reading.list(one, keep=None if one.group_kind in everything else keep) for one in others)
+        )
+    _, releases = await asyncio.gather(_read_whole(reading), _read_releases(reading))
+    if not controllers(reading.objects)[1].running:
+        releases = await _read_releases(reading, every=True)  # nobody else can uninstall them
     helm_releases = [f for f in reading.objects.values() if f.ref.group_kind == facts.HELM_RELEASE.group_kind]
     noted = {(helm_release_made_by(found), str(noted_release(found).get("digest") or "")) for found in helm_releases}
     # By the clock that wrote the objects' times: this machine's may be wrong.
@@ -272,9 +301,9 @@ Names = tuple[tuple[str, str], tuple[str, str]]
 """Namespace and name of a Helm release: where its chart is installed, and where Helm stores it."""
 
 
-async def _read_releases(reading: _Reading) -> Mapping[Names, StoredRelease]:
+async def _read_releases(reading: _Reading, every: bool = False) -> Mapping[Names, StoredRelease]:
     """What is stored of the releases of HelmReleases that have objects marked to be kept, or objects beside them that
-    nothing explains and that their hooks may have made; of all, if helm-controller isn't there to uninstall them.
+    nothing explains and that their hooks may have made; or of `every` one.
 
     No controller uninstalls any other release, so what it keeps doesn't matter. Helm reads its policy from the
     manifest in the release's Secret, not from an annotation that was added to the live object later.
@@ -290,11 +319,10 @@ async def _read_releases(reading: _Reading) -> Mapping[Names, StoredRelease]:
     }
     owned = {ref.name for ref, found in reading.objects.items() if ref.group_kind == NAMESPACE and found.owners}
     made = (found for found in objects if found.ref.group_kind == facts.HELM_RELEASE.group_kind)
-    alone = not controllers(reading.objects)[1].running
     names = {
         (helm_release_made_by(f), stored_release(f))
         for f in made
-        if alone or helm_releases_of(f)[0] in marked or helm_release_made_by(f)[0] in unexplained & owned
+        if every or helm_releases_of(f)[0] in marked or helm_release_made_by(f)[0] in unexplained & owned
     }
     secrets: dict[Names, Found] = {}
 

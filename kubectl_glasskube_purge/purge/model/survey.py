@@ -8,6 +8,7 @@ from functools import cached_property
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.wording import SHOWN
 
 from .kinds import DEPLOYMENT, ENDPOINTS, WEBHOOK
 
@@ -134,6 +135,22 @@ class Version:
     """Releases that have the same objects, where the objects are all there is to go by."""
 
 
+@dataclass(frozen=True)
+class PassedOver:
+    """Objects of a kind that were read and not kept."""
+
+    count: int = 0
+    first: tuple[Ref, ...] = ()
+    """The first few of them by name."""
+
+    def and_(self, ref: Ref) -> PassedOver:
+        """These and one more."""
+        first = self.first
+        if len(first) < SHOWN or ref < first[-1]:
+            first = tuple(sorted((*first, ref))[:SHOWN])
+        return PassedOver(self.count + 1, first)
+
+
 @dataclass(frozen=True, eq=False)
 class Survey:
     """What one look at the cluster found."""
@@ -141,6 +158,8 @@ class Survey:
     objects: Mapping[Ref, Found] = field(default_factory=dict)
     listed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Kinds that were listed, with the resourceVersion a watch of them goes on from."""
+    passed_over: Mapping[tuple[str, str], PassedOver] = field(default_factory=dict)
+    """Of Flux's kinds, what has nothing to do with packages."""
     defines: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     """Name of a CRD → the kind that the server serves for it."""
     helm_keeps: frozenset[Ref] = frozenset()

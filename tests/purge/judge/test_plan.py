@@ -24,7 +24,7 @@ SECRET = "sh.helm.release.v1.pkg0-pkg0.v1"
 
 
 def decided(cluster: Cluster, **options: object) -> Plan:
-    return plan(cluster.survey(), Options(ignore_busy=True, **options))  # type: ignore[arg-type]
+    return plan(cluster.survey(all_of_flux=options.get("flux") == "delete"), Options(ignore_busy=True, **options))  # type: ignore[arg-type]
 
 
 def one(cluster: Cluster, group: str, kind: str, name: str, namespace: str = "") -> Found:

@@ -28,7 +28,7 @@ thoroughly = settings(
 
 
 def decided(cluster: Cluster, options: Options) -> Plan:
-    return plan(cluster.survey(), options)
+    return plan(cluster.survey(all_of_flux=options.flux == "delete"), options)
 
 
 def consents_to(cluster: Cluster, options: Options, uid: str) -> bool:

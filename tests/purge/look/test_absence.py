@@ -6,6 +6,7 @@ import gzip
 import json
 from base64 import b64encode
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -230,12 +231,13 @@ async def test_how_a_packages_crd_is_converted_is_read_if_it_has_instances(
 
 
 HELM_RELEASES = Resource("helm.toolkit.fluxcd.io", "v2", "HelmRelease", "helmreleases", True, VERBS)
+REPOSITORIES = Resource("source.toolkit.fluxcd.io", "v1", "HelmRepository", "helmrepositories", True, VERBS)
 
 
 async def test_only_releases_that_a_helmrelease_made_are_read(api: FakeApi, client: Client) -> None:
     """Whoever may write Secrets and nothing else costs no time."""
     api.kinds = (*CORE, HELM_RELEASES)
-    api.add(HELM_RELEASES, "made", "apps")
+    api.add(HELM_RELEASES, "made", "apps", owners=[api.add(PACKAGES, "made")])
     for name in ("made", "theirs"):
         notes = {
             "meta.helm.sh/release-name": name,
@@ -281,7 +283,9 @@ async def test_what_hooks_run_is_read_of_a_release_that_helm_controller_noted(
 async def test_a_stored_release_is_read_where_it_is_stored_and_keeps_only_its_own(api: FakeApi, client: Client) -> None:
     api.kinds = (*CORE, HELM_RELEASES)
     history = [{"name": "made", "namespace": "apps"}]
-    api.add(HELM_RELEASES, "made", "flux", status={"storageNamespace": "stores", "history": history})
+    package = api.add(PACKAGES, "made")
+    status = {"storageNamespace": "stores", "history": history}
+    api.add(HELM_RELEASES, "made", "flux", owners=[package], status=status)
     keep = {"helm.sh/resource-policy": "keep"}
     for name, release in (("own", "made"), ("of-others", "theirs")):
         notes = {"meta.helm.sh/release-name": release, "meta.helm.sh/release-namespace": "apps", **keep}
@@ -294,3 +298,59 @@ async def test_a_stored_release_is_read_where_it_is_stored_and_keeps_only_its_ow
     api.add(SECRETS, "sh.helm.release.v1.made.v1", "stores", metadata={"labels": labels}, data=data)
 
     assert (await survey(client)).helm_keeps == {Ref("", "ConfigMap", "apps", "own")}
+
+
+# -- what others have of Flux's kinds
+
+
+def draw(namespace: str) -> dict[str, Any]:
+    """A HelmRelease's spec that draws from a source."""
+    return {"chart": {"spec": {"sourceRef": {"kind": "HelmRepository", "name": "charts", "namespace": namespace}}}}
+
+
+async def test_what_others_have_of_fluxs_kinds_is_counted_and_not_kept(api: FakeApi, client: Client) -> None:
+    """There may be tens of thousands of them, and the survey's memory doesn't grow with them."""
+    api.kinds = (*CORE, HELM_RELEASES)
+    for name in "edcba":
+        api.add(HELM_RELEASES, name, "apps", spec=draw("apps"))
+
+    found = await survey(client)
+
+    theirs = found.passed_over[HELM_RELEASES.group_kind]
+    assert (theirs.count, [ref.name for ref in theirs.first]) == (5, ["a", "b", "c"])
+    assert not found.of_kind(HELM_RELEASES.group_kind)
+    kept = await survey(client, all_of_flux=True)
+    assert len(kept.of_kind(HELM_RELEASES.group_kind)) == 5
+    assert kept.passed_over[HELM_RELEASES.group_kind].count == 0
+
+
+@pytest.mark.parametrize("named", [True, False])
+async def test_what_others_draw_from_a_packages_source_is_kept_wherever_the_source_is(
+    api: FakeApi, client: Client, named: bool
+) -> None:
+    """In a namespace that the package doesn't own, and that shows only when the source is read."""
+    api.kinds = (*CORE, HELM_RELEASES, REPOSITORIES)
+    owned = [{"group": REPOSITORIES.group, "kind": REPOSITORIES.kind, "namespace": "infra", "name": "charts"}]
+    package = api.add(PACKAGES, "made", status={"ownedResources": owned} if named else {})
+    api.add(HELM_RELEASES, "theirs", "apps", spec=draw("infra"))
+    api.add(HELM_RELEASES, "of-nobody", "apps", spec=draw("apps"))
+    api.add(REPOSITORIES, "charts", "infra", owners=[package])
+    api.add(HELM_RELEASES, "made", "infra", owners=[package], spec={**draw("infra"), "targetNamespace": "target"})
+    api.add(HELM_RELEASES, "inside", "target", spec=draw("apps"))
+    api.add(CONFIG_MAPS, "inside", "target")
+
+    found = await survey(client)
+
+    names = {ref.name for ref in found.objects if ref.group_kind == HELM_RELEASES.group_kind}
+    assert names == {"theirs", "made", "inside"}
+    assert found.passed_over[HELM_RELEASES.group_kind].count == 1
+    assert Ref("", "ConfigMap", "target", "inside") in found.objects
+
+
+async def test_all_instances_of_a_crd_that_a_package_may_have_are_kept(api: FakeApi, client: Client) -> None:
+    """They are what keeps the CRD."""
+    api.kinds = (*CORE, HELM_RELEASES)
+    api.add(fake_api.DEFINITIONS, str(HELM_RELEASES), owners=[api.add(PACKAGES, "flux")])
+    api.add(HELM_RELEASES, "theirs", "apps")
+
+    assert (await survey(client)).of_kind(HELM_RELEASES.group_kind)

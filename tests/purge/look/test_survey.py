@@ -30,7 +30,7 @@ class Failing:
         if resource == LEASES:
             raise self.error
         found = Found(resource.ref(namespace, "mine"), "uid-1", "7")
-        return Listing(resource, tuple(one for one in (found,) if keep(one)), "8", 1)
+        return Listing(resource, tuple(one for one in (found,) if keep(one)), "8")
 
 
 def failing(error: errors.KubeError) -> Client:
