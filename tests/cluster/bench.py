@@ -8,35 +8,50 @@ ratio pair by pair; judges nothing.
 from __future__ import annotations
 
 import argparse
+import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import yaml
 
+from tests.cluster.api import Object
 from tests.cluster.controlplane import ControlPlane
+from tests.cluster.far import Far
 from tests.cluster.plugin import command, environment
 
 from . import install
 
 VERSION = "v0.26.1"
+DRY_RUN = ("--dry-run", "--offline", "--no-backup")
+FAR = 1.5
+"""Seconds of a round trip by which they are counted: so long that what else takes time hardly counts."""
 
 
 def main() -> None:
     """Runs the benchmark and prints its figures."""
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=3, help="pairs to measure (default: %(default)s)")
-    parser.add_argument("--objects", type=int, default=5000, help="ConfigMaps in the crowd (default: %(default)s)")
+    parser.add_argument(
+        "--objects", type=int, nargs="+", default=[1000, 50_000, 100_000], help="of others (default: %(default)s)"
+    )
     chosen = parser.parse_args()
     start_up(10 * chosen.runs)
     with ControlPlane() as cluster:
         cluster.start_node()
         pairs(cluster, chosen.runs)
-        packages(cluster)
-        large(cluster, chosen.objects)
+        install.install(cluster, VERSION, "aio")
+        install.install_packages(cluster)
+        reading(cluster, chosen.runs)
+        row("kubectl glasskube purge, aio and ten packages (s)", [purge(cluster)])
+        cluster.stop_node()
+        install.apply(cluster, [one for one in install.manifest(VERSION, "aio") if "Webhook" not in one["kind"]])
+        for total in chosen.objects:
+            large(cluster, total, chosen.runs)
 
 
 def start_up(runs: int) -> None:
@@ -70,23 +85,73 @@ def pairs(cluster: ControlPlane, runs: int) -> None:
     row("ratio ours/theirs, pair by pair", [mine / other for mine, other in zip(ours, theirs, strict=True)])
 
 
-def packages(cluster: ControlPlane) -> None:
-    """An aio install with ten packages."""
-    install.install(cluster, VERSION, "aio")
-    install.install_packages(cluster)
-    row("kubectl glasskube purge, aio and ten packages (s)", [purge(cluster)])
+def reading(cluster: ControlPlane, runs: int) -> None:
+    """A dry run of ten packages, near and 150 ms away."""
+    both = [measured(command(*DRY_RUN), environment(cluster)) for _ in range(runs)]
+    row("--dry-run, ten packages (s)", [seconds for seconds, _ in both])
+    row("--dry-run, ten packages (MB)", [megabytes for _, megabytes in both])
+    taken: dict[float, list[float]] = {0.0: [], 0.15: [], FAR: []}
+    for _ in range(runs):
+        for round_trip, seconds in taken.items():
+            with Far(cluster, round_trip) as far:
+                env = environment(cluster, {"KUBECONFIG": str(far.kubeconfig)})
+                seconds.append(measured(command(*DRY_RUN), env)[0])
+    row("--dry-run, ten packages, 150 ms away (s)", taken[0.15])
+    trips = [(away - near) / FAR for near, away in zip(taken[0.0], taken[FAR], strict=True)]
+    row(f"--dry-run, round trips ({far.connections} connections)", trips)
 
 
-def large(cluster: ControlPlane, objects: int) -> None:
-    """A survey of a cluster with many objects that are nobody's business."""
-    cluster.kubectl("create", "namespace", "crowd")
-    for start in range(0, objects, 500):
-        documents = [
-            {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"c{number}", "namespace": "crowd"}}
-            for number in range(start, min(start + 500, objects))
-        ]
-        cluster.kubectl("create", "-f", "-", input=yaml.safe_dump_all(documents))
-    row(f"kubectl glasskube purge verify, {objects} foreign objects (s)", [purge(cluster, "verify") for _ in range(3)])
+def large(cluster: ControlPlane, total: int, runs: int) -> None:
+    """A dry run in a cluster where others have HelmReleases and ConfigMaps, beside kubectl's list of the former."""
+    for number in range(20):
+        install.ensure_namespace(cluster, f"crowd-{number}")
+    cluster.fill({key: one for number in range(total) for key, one in [foreign(number)]})
+    # Until a kind's first change the API server reads later pages from etcd, which is unlike any cluster in use.
+    for kind, number in (("helmreleases.helm.toolkit.fluxcd.io", 0), ("configmaps", 2)):
+        name = foreign(number)[1]["metadata"]["name"]
+        cluster.kubectl("label", kind, name, "-n", f"crowd-{number}", f"used={total}", "--overwrite")
+    listing = [str(cluster.binary), "kubectl", "get", "helmreleases.helm.toolkit.fluxcd.io", "-A", "-o", "name"]
+    theirs, ours = [], []
+    for _ in range(runs):
+        theirs.append(measured(listing, environment(cluster)))
+        ours.append(measured(command(*DRY_RUN), environment(cluster)))
+    for who, both in (("kubectl get helmreleases -A -o name", theirs), ("--dry-run", ours)):
+        row(f"{who}, {total} foreign objects (s)", [seconds for seconds, _ in both])
+        row(f"{who}, {total} foreign objects (MB)", [megabytes for _, megabytes in both])
+    row("ratio ours/theirs", [mine[0] / other[0] for mine, other in zip(ours, theirs, strict=True)])
+
+
+def foreign(number: int) -> tuple[str, Object]:
+    """An object of others, with its key in etcd: two HelmReleases to three ConfigMaps, in 20 namespaces."""
+    namespace, name = f"crowd-{number % 20}", f"theirs-{number}"
+    manager = {"manager": "kustomize-controller", "operation": "Apply", "fieldsType": "FieldsV1"}
+    metadata = {
+        "name": name,
+        "namespace": namespace,
+        "uid": str(uuid.UUID(int=number)),
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+        "managedFields": [{**manager, "apiVersion": "v1", "fieldsV1": {"f:spec": {"f:interval": {}, "f:chart": {}}}}],
+    }
+    if number % 5 > 1:
+        one: Object = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {"key": "value"}}
+        return f"configmaps/{namespace}/{name}", one
+    spec = {
+        "interval": "10m",
+        "chart": {"spec": {"chart": "web", "sourceRef": {"kind": "HelmRepository", "name": "w"}}},
+    }
+    kind = {"apiVersion": "helm.toolkit.fluxcd.io/v2", "kind": "HelmRelease"}
+    return f"helm.toolkit.fluxcd.io/helmreleases/{namespace}/{name}", {**kind, "metadata": metadata, "spec": spec}
+
+
+def measured(arguments: Sequence[str], env: Mapping[str, str]) -> tuple[float, float]:
+    """Seconds of a process from start to end, and the most memory it had, in MB. Raises `CalledProcessError`."""
+    started = time.monotonic()
+    process = subprocess.Popen(arguments, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, arguments)
+    return time.monotonic() - started, usage.ru_maxrss / 1000
 
 
 def after_install(cluster: ControlPlane, measured: Callable[[], float]) -> float:

@@ -380,6 +380,18 @@ class ControlPlane:
         self.wait_settled()
         self.start_node()
 
+    def fill(self, objects: Mapping[str, Object]) -> None:
+        """Writes objects into etcd, by their keys under `/registry/`, in a hundredth of the time that the API takes.
+
+        What the API server would add, such as a UID, has to be in them.
+        """
+        puts: list[Object] = [
+            {"requestPut": {"key": _encode(f"/registry/{key}"), "value": _encode(json.dumps(one))}}
+            for key, one in objects.items()
+        ]
+        for first in range(0, len(puts), _TRANSACTION):
+            self._etcd("txn", {"success": puts[first : first + _TRANSACTION]})
+
     # Waiting
 
     def wait_settled(self) -> None:

@@ -17,6 +17,7 @@ import yaml
 
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import settled_difference
+from tests.cluster.far import Far
 from tests.cluster.faults import Faults, faults
 from tests.cluster.plugin import Result, purge, start_purge
 from tests.cluster.test_crash import FIVE_PACKAGES, OUTLIVES, PURGE, end_of, finish
@@ -89,6 +90,18 @@ def test_with_every_fifth_request_failing_it_is_clean_and_touches_what_it_planne
 @pytest.mark.parametrize("seed", [seed for seed in range(1, SEEDS + 1) if seed not in SAMPLE])
 def test_with_every_fifth_request_failing_it_is_clean_by_any_seed(cluster: ControlPlane, seed: int) -> None:
     outlasts(cluster, seed)
+
+
+def test_a_far_server_whose_connections_are_reset_is_purged_as_it_should(cluster: ControlPlane) -> None:
+    """300 ms away, with 2 % of the connections reset: of this seed the first one, and one of the first dozen."""
+    before = install.installed(cluster, packages=FIVE_PACKAGES)
+    with Far(cluster, 0.3, resets=0.02, seed=184907) as far:
+        result = purge(cluster, *FIRST, env={"KUBECONFIG": str(far.kubeconfig)})
+        assert far.reset >= 2
+
+    assert result.document["outcome"] == "clean", result
+    left = settled_difference(cluster, before, OUTLIVES)
+    assert not left, left
 
 
 def when_under_way(cluster: ControlPlane, count: int = 10) -> Callable[[], None]:
