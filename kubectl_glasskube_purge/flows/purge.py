@@ -50,7 +50,6 @@ from kubectl_glasskube_purge.report import names
 from kubectl_glasskube_purge.undo import backup
 from kubectl_glasskube_purge.undo.text import Backup
 
-from .rollback import may_roll_back, roll_back
 from .run import Journey, Screen, agreed, connected, execution, refused, surveyed
 
 
@@ -103,6 +102,9 @@ async def purge(request: Request, screen: Screen, record: Record) -> None:
             left = None if request.limits.total is None else limit.deadline - anyio.current_time()
             await _execute_or_fail(journey, ready, replace(request.limits, left=left))
             wanted = request.rollback or not request.yes
+            # Most runs have no use for it, and it takes a twentieth of all imports.
+            from .rollback import may_roll_back, roll_back
+
             if taken is not None and wanted and may_roll_back(journey, ask=not request.rollback):
                 await roll_back(journey, taken)
 

@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 PAGE = 2000
 """Metadata per page of a list: 1 MB and more, packed to a twelfth of it on the way."""
 
-WHOLE_PAGE = 500
-"""Whole objects per page, as kubectl's --chunk-size has it: some kinds' have 10 KB and more each."""
+WHOLE_PAGE = 1000
+"""Whole objects per page: some kinds' have 10 KB and more each."""
 
 RETRY_SECONDS = 60.0
 """How long one request is retried before its error is final: longer than an API server takes to restart."""

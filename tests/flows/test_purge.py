@@ -12,7 +12,7 @@ import pytest
 from kubectl_glasskube_purge.flows import purge as flow
 from kubectl_glasskube_purge.flows.run import Screen, new_record
 from kubectl_glasskube_purge.glasskube.release import Sources
-from kubectl_glasskube_purge.purge.model.plan import Plan
+from kubectl_glasskube_purge.purge.model.plan import Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record
 from tests.purge.clusters import installed
 from tests.report.plans import TARGET
@@ -105,3 +105,27 @@ async def test_without_an_answer_a_used_package_is_refused(
     assert record.error is not None
     assert record.error.code == "package-in-use"
     assert [one.decision for one in screen.previewed[0].packages] == ["undecided"]
+
+
+class _Surveyed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("choice", ["auto", "delete"])
+async def test_whatever_others_have_of_flux_is_listed_if_flux_is_deleted_by_consent(
+    monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    """Then it is deleted, too."""
+
+    @contextlib.asynccontextmanager
+    async def connected(*_: object) -> AsyncIterator[Any]:
+        yield None
+
+    async def surveyed(*_: object, all_of_flux: bool) -> None:
+        raise _Surveyed(all_of_flux)
+
+    monkeypatch.setattr(flow, "connected", connected)
+    monkeypatch.setattr(flow, "surveyed", surveyed)
+    with pytest.raises(_Surveyed) as seen:
+        await flow.purge(flow.Request(options=Options(flux=choice)), cast("Screen", Answers(())), new_record())
+    assert seen.value.args == (choice == "delete",)
