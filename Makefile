@@ -66,14 +66,26 @@ archive: ## Build the archive for this platform that needs no Python, in dist/
 archive-twice: ## Build it twice, and compare
 	$(PYTHON) -m krew.build --twice
 
+# What builds and checks a release has nothing in it but what is locked by hash.
+RELEASE := build/release
+
+$(RELEASE)/.installed: krew/wheel-requirements.txt krew/release-requirements.txt
+	$(PYTHON) -m venv --clear $(RELEASE)
+	$(RELEASE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary=:all: \
+		$(foreach file,$^,--requirement $(file))
+	@touch $@
+
 .PHONY: dist
-dist: setup ## Build wheel and sdist in dist/, and check what the package index will say
-	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} $(BIN)/python -m build --no-isolation --outdir dist
-	$(BIN)/twine check --strict dist/*.whl dist/kubectl_glasskube_purge-*.tar.gz
+dist: $(RELEASE)/.installed ## Build wheel and sdist in dist/, with their bill of materials, and check them; HOMEPAGE=URL
+	SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct)} HOMEPAGE=$(HOMEPAGE) \
+		$(RELEASE)/bin/python -m build --no-isolation --outdir dist
+	$(RELEASE)/bin/twine check --strict dist/*.whl dist/kubectl_glasskube_purge-*.tar.gz
+	for wheel in dist/*.whl; do $(RELEASE)/bin/cyclonedx-py requirements krew/requirements.txt --output-reproducible \
+		--pyproject pyproject.toml --output-file "$$wheel.cdx.json" || exit; done
 
 .PHONY: krew-manifest
-krew-manifest: setup ## Render krew's manifest for the archives in dist/; HOMEPAGE=URL of the repository
-	$(BIN)/python -m krew.render $(if $(HOMEPAGE),--homepage $(HOMEPAGE)) $(if $(COMPLETE),--complete)
+krew-manifest: $(RELEASE)/.installed ## Render krew's manifest for the archives in dist/; HOMEPAGE=URL of the repository
+	$(RELEASE)/bin/python -m krew.render $(if $(HOMEPAGE),--homepage $(HOMEPAGE)) $(if $(COMPLETE),--complete)
 
 .PHONY: checksums
 checksums: ## Write dist/SHA256SUMS
@@ -82,7 +94,9 @@ checksums: ## Write dist/SHA256SUMS
 .PHONY: lock
 lock: ## Resolve anew, with uv, what the archive is made of: ready-made for every platform
 	$(LOCK) pyproject.toml --constraint krew/constraints.txt --output-file krew/requirements.txt
-	$(LOCK) krew/build-requirements.in --constraint krew/requirements.txt --output-file krew/build-requirements.txt
+	for name in build wheel release; do \
+		$(LOCK) krew/$$name-requirements.in --constraint krew/requirements.txt \
+			--output-file krew/$$name-requirements.txt || exit; done
 	for platform in x86_64-manylinux_2_34 aarch64-manylinux_2_34 x86_64-apple-darwin aarch64-apple-darwin \
 		x86_64-pc-windows-msvc aarch64-pc-windows-msvc; do \
 		$(UV) pip install --quiet --dry-run --only-binary :all: --python-version 3.12 --python-platform $$platform \

@@ -15,14 +15,16 @@ try:
 except ImportError:  # Python 3.10
     pytest.skip("tomllib is Python 3.11's", allow_module_level=True)
 
-TEXT = "".join(file.read_text("utf-8") for file in REQUIREMENTS).replace("\\\n", " ")
+BESIDE = tuple(HERE / f"{name}-requirements.txt" for name in ("wheel", "release"))
+"""What builds wheel and image, and what checks and describes a release."""
+TEXT = "".join(file.read_text("utf-8") for file in (*REQUIREMENTS, *BESIDE)).replace("\\\n", " ")
 LOCKED = [Requirement(line.partition(" --hash")[0]) for line in TEXT.splitlines()]
 
 
 def wanted() -> list[Requirement]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    built_with = (HERE / "build-requirements.in").read_text("utf-8").splitlines()
-    return [Requirement(line) for line in (*project["dependencies"], *built_with) if line and not line.startswith("#")]
+    asked = [line for file in HERE.glob("*-requirements.in") for line in file.read_text("utf-8").splitlines()]
+    return [Requirement(line) for line in (*project["dependencies"], *asked) if line and not line.startswith("#")]
 
 
 def test_every_dependency_is_locked_to_a_version_that_the_project_allows() -> None:

@@ -16,13 +16,16 @@ import tarfile
 import zipfile
 from email import message_from_string
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import hatch_build
 from kubectl_glasskube_purge import __version__
 
 ROOT = Path(__file__).parents[2]
 MAN = "share/man/man1/kubectl-glasskube-purge.1"
+HOME = "https://example.com/someone/kubectl-glasskube-purge"
 STEM = f"kubectl_glasskube_purge-{__version__}"
 EXECUTABLES = {"kubectl-glasskube-purge", "kubectl-glasskube_purge"}
 
@@ -50,7 +53,7 @@ def _build(source: Path) -> None:
     draft = source.with_name("checkout.part")
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir()
-    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE"):
+    for name in ("pyproject.toml", "hatch_build.py", "README.md", "CHANGELOG.md", "LICENSE"):
         shutil.copy(ROOT / name, draft)
     for folder in ("kubectl_glasskube_purge", "docs", "tests/krew"):
         shutil.copytree(ROOT / folder, draft / folder, ignore=shutil.ignore_patterns("__pycache__"))
@@ -70,6 +73,14 @@ def test_the_index_takes_it(dist: Path) -> None:
     run(sys.executable, "-m", "twine", "check", "--strict", *sorted(dist.iterdir()))
 
 
+def files_of_the_package() -> set[str]:
+    return {
+        str(file.relative_to(ROOT))
+        for file in (ROOT / "kubectl_glasskube_purge").rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+
+
 def test_the_wheel_has_all_that_is_needed_and_nothing_else(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as packed:
         names = set(packed.namelist())
@@ -78,17 +89,33 @@ def test_the_wheel_has_all_that_is_needed_and_nothing_else(wheel: Path) -> None:
             packed.read(f"kubectl_glasskube_purge-{__version__}.dist-info/METADATA").decode()
         )
     data = f"kubectl_glasskube_purge-{__version__}.data/data/{MAN}"
-    wanted = {
-        str(file.relative_to(ROOT))
-        for file in (ROOT / "kubectl_glasskube_purge").rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
-    }
-    assert wanted | {data} == {name for name in names if ".dist-info/" not in name}
+    assert files_of_the_package() | {data} == {name for name in names if ".dist-info/" not in name}
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert set(re.findall(r"^(kubectl-\S+) =", entries, re.MULTILINE)) == EXECUTABLES
     # Where it will be kept isn't known to the source; a wrong address would be worse than none.
     assert not metadata.get_all("Project-URL")
     assert not metadata.get_all("Home-page")
+    assert metadata.get_payload() == (ROOT / "README.md").read_text("utf-8")
+    assert metadata["Description-Content-Type"] == "text/markdown"
+
+
+def test_a_release_shows_pictures_and_pages_of_its_version_wherever_the_readme_is_read() -> None:
+    source = (ROOT / "README.md").read_text("utf-8")
+    text = hatch_build.readme(source, HOME, "1.2.3")
+    assert re.findall(r"!\[.*?\]\((.*?)\)", text) == [
+        f"{HOME}/raw/v1.2.3/{file}" for file in re.findall(r"!\[.*?\]\((.*?)\)", source)
+    ]
+    assert f"({HOME}/blob/v1.2.3/docs/compatibility.md)" in text
+    assert not re.findall(r"\]\((?!https://|#)", text)
+    assert hatch_build.readme(source, "", "1.2.3") == source
+
+
+def test_a_wheel_of_a_release_has_its_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOMEPAGE", f"{HOME}/")
+    metadata: dict[str, Any] = {}
+    hatch_build.Addresses(str(ROOT), {}).update(metadata)
+    assert f"({HOME}/raw/v{__version__}/docs/images/purge.svg)" in metadata["readme"]["text"]
+    assert metadata["urls"]["Homepage"] == HOME
 
 
 def test_the_wheel_installs_and_runs_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
@@ -124,8 +151,11 @@ def test_the_sdist_has_no_tests_and_tells_nothing_of_who_packed_it(dist: Path) -
         "CHANGELOG.md",
         "LICENSE",
         "pyproject.toml",
+        "hatch_build.py",
         "PKG-INFO",
     }
+    package = {name for one in members if "/kubectl_glasskube_purge/" in (name := one.name)}
+    assert {name.partition("/")[2] for name in package} == files_of_the_package()
     assert {Path(one.name).parts[1:] for one in members if "docs" in one.name} == {
         ("docs", "man", "kubectl-glasskube-purge.1")
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -101,8 +102,10 @@ def test_the_image_is_made_of_what_is_in_the_repository_and_locked() -> None:
             for source in words[1:-1]:
                 assert (ROOT / source).exists(), source
                 assert f"!{source}" in ignore, source
-        if "pip install" in line or "pip wheel" in line:
-            assert "--require-hashes" in line or "--no-deps" in line
+        for command in re.split(r"&&|^RUN", line):
+            if re.search(r"/pip .*?(install|wheel)\b", command):
+                assert "--require-hashes" in command or "--no-index" in command, command
+                assert "--no-index" not in command or "--no-deps" in command, command
 
 
 def test_nothing_that_the_job_makes_looks_like_glasskubes() -> None:

@@ -17,9 +17,6 @@ ROOT = Path(__file__).parents[2]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 EACH = pytest.mark.parametrize("file", WORKFLOWS, ids=lambda file: file.stem)
 
-MOVING = {"pypa/gh-action-pypi-publish@release/v1"}
-"""Its maintainers publish the current version under this name."""
-
 
 def workflow(file: Path) -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.safe_load(file.read_text("utf-8"))
@@ -44,7 +41,7 @@ def test_actionlint_has_no_complaint() -> None:
 def test_actions_of_others_are_pinned_to_a_commit(file: Path) -> None:
     for line in re.findall(r"uses: (.*)", file.read_text("utf-8")):
         action = line.split()[0]
-        if action.startswith("./") or action in MOVING:
+        if action.startswith("./"):
             continue
         assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", line), line
 
@@ -64,6 +61,41 @@ def test_a_job_has_the_rights_it_names_and_no_others(file: Path) -> None:
         assert job.get("timeout-minutes") or job.get("uses"), name
         if job["permissions"].get("contents") == "write":
             assert name == "publish"
+
+
+@EACH
+def test_whatever_can_write_starts_nothing_privileged_and_builds_nothing(file: Path) -> None:
+    for job in workflow(file)["jobs"].values():
+        scripts = "\n".join(step.get("run", "") for step in job.get("steps", ()))
+        assert "--privileged" not in scripts
+        assert "binfmt" not in scripts
+        if {"contents", "packages"} & {right for right, how in job["permissions"].items() if how == "write"}:
+            assert not re.search(r"\b(docker build|buildx (build|create)|make dist|krew\.build|pip|go) ", scripts)
+
+
+def test_images_are_named_by_their_digest() -> None:
+    texts = [file.read_text("utf-8") for file in WORKFLOWS]
+    containers = [name for text in texts for name in re.findall(r'container: "(.+?)"', text)]
+    bases = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text("utf-8"), re.MULTILINE)
+    assert containers
+    assert bases
+    for name in (*containers, *bases):
+        assert re.fullmatch(r"[\w./:-]+@sha256:[0-9a-f]{64}", name), name
+    assert "# syntax" not in (ROOT / "Dockerfile").read_text("utf-8")
+
+
+def test_what_is_built_is_attested_there_and_verified_before_it_is_published() -> None:
+    jobs = workflow(ROOT / ".github" / "workflows" / "artifacts.yml")["jobs"]
+    for name, job in jobs.items():
+        uses = [step.get("uses", "").partition("@")[0] for step in job["steps"]]
+        assert uses[-2:] == ["actions/attest-build-provenance", "actions/upload-artifact"], name
+        assert job["steps"][-2]["if"] == "github.ref_type == 'tag'"
+    released = workflow(ROOT / ".github" / "workflows" / "release.yml")["jobs"]
+    for name in ("publish", "pypi", "image", "krew"):
+        steps = released[name]["steps"]
+        (verified,) = (at for at, step in enumerate(steps) if "gh attestation verify" in step.get("run", ""))
+        loaded = [at for at, step in enumerate(steps) if "download-artifact" in step.get("uses", "")]
+        assert max(loaded) < verified < len(steps) - 1
 
 
 @EACH
