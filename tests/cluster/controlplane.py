@@ -154,7 +154,7 @@ class ControlPlane:
 
     def start_etcd(self) -> None:
         """Starts etcd and waits until it is healthy."""
-        self._start("etcd", f"http://127.0.0.1:{self.ports['etcd']}/readyz")
+        self._start("etcd", f"http://127.0.0.1:{self.ports['etcd']}/health")  # /readyz is etcd 3.5.11's
 
     def stop_etcd(self) -> None:
         """Kills etcd. Its data stay in the folder."""

@@ -26,6 +26,7 @@ import httpx
 
 from tests.cluster.api import (
     APPLY,
+    DISCOVERY,
     MERGE,
     RETRIES,
     TOO_MANY,
@@ -86,9 +87,8 @@ class AsyncApi:
     async def served(self, group: str, kind: str) -> Kind | None:
         """A kind in its group's preferred version, or None where the server doesn't have it."""
         if (group, kind) not in self._kinds:
-            accept = {"Accept": "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"}
             for root in ("/api", "/apis"):
-                for found in discovered(await self.request("GET", root, headers=accept)):
+                for found in discovered(await self.request("GET", root, headers=DISCOVERY)):
                     self._kinds[found.group, found.kind] = found
         return self._kinds.get((group, kind))
 
