@@ -115,12 +115,24 @@ LOCK = $(UV) pip compile --quiet --upgrade --universal --python-version 3.11 --g
 
 .PHONY: test-lowest
 test-lowest: ## Run what needs no cluster with the oldest dependencies that pyproject.toml allows
-	$(PYTHON) -m venv build/lowest
+	$(PYTHON) -m venv --clear build/lowest
 	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check packaging
 	build/lowest/bin/python scripts/lowest.py > build/lowest/constraints.txt
 	build/lowest/bin/python -m pip install --quiet --disable-pip-version-check \
 		--constraint build/lowest/constraints.txt --editable '.[test]'
-	build/lowest/bin/python -m pytest -n $(WORKERS) -m 'not cluster' --ignore tests/krew
+	$(call not-cluster,build/lowest)
+
+.PHONY: test-python
+test-python: ## Run what needs no cluster, and one purge, on Python VERSION=3.10 with newest and oldest dependencies
+	@$(if $(VERSION),,$(error say which Python: make test-python VERSION=3.10))
+	python=$$(scripts/interpreter $(VERSION)) && \
+	$(MAKE) setup controlplane VENV=build/python-$(VERSION) PYTHON="$$python" && \
+	$(MAKE) test-lowest PYTHON="$$python"
+	$(call not-cluster,build/python-$(VERSION))
+	for folder in python-$(VERSION) lowest; do build/$$folder/bin/python -m pytest $(ONE_PURGE) || exit; done
+
+ONE_PURGE = tests/cluster/test_purge.py::test_nothing_of_glasskube_is_left_and_nothing_else_is_touched
+not-cluster = $(1)/bin/python -m pytest -n $(WORKERS) -m 'not cluster' --ignore tests/krew
 
 .PHONY: workflows
 workflows: ## Check the workflows with actionlint, where Go is installed
