@@ -75,6 +75,17 @@ def without_certificates(webhook_configuration: Mapping[str, Any]) -> Document:
     return document
 
 
+def with_certificate(webhook_configuration: Mapping[str, Any], certificate: str) -> Document:
+    """A webhook configuration that trusts its service's certificate itself (base64 of PEM), where it has no CA.
+
+    The API server accepts a certificate that is among the roots (Go's crypto/x509, Certificate.Verify).
+    """
+    document: Document = copy.deepcopy(dict(webhook_configuration))
+    for webhook in document.get("webhooks") or ():
+        webhook.setdefault("clientConfig", {}).setdefault("caBundle", certificate)
+    return document
+
+
 def _clean_metadata(metadata: Document) -> None:
     for field in _METADATA:
         metadata.pop(field, None)

@@ -28,6 +28,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.foreign import MADE_BY_OPERATOR
+from kubectl_glasskube_purge.purge.judge.ownership import consequences
 from kubectl_glasskube_purge.purge.judge.plan import plan as purge_plan
 from kubectl_glasskube_purge.purge.model.events import (
     Event,
@@ -71,10 +72,11 @@ _BY_KIND = {
 def plan(survey: Survey) -> Plan:
     """What gets which labels, and what doesn't and why. Pure.
 
-    Whatever a purge would delete by request is Glasskube's; nothing else is labelled.
+    Whatever a purge would delete by request is Glasskube's, apart from what packages brought; nothing else is labelled.
     """
     decided = purge_plan(survey, Options())
-    ours = {action.ref: action.found for action in decided.deletes.values()}
+    brought = consequences(survey, survey.package_objects)
+    ours = {ref: one.found for ref, one in decided.deletes.items() if ref.group == facts.GROUP or ref not in brought}
     ours |= {ref: found for ref in MADE_BY_OPERATOR if (found := survey.get(ref)) is not None}
     actions: list[Action] = []
     kept: list[Kept] = []

@@ -23,9 +23,9 @@ from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, JO
 from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Plan, Stage
 
 from . import order, selection
-from .content import Document
+from .content import Document, with_certificate
 from .errors import NothingSelected
-from .selection import Entry
+from .selection import CERTIFICATE_JOB, WEBHOOK_CONFIGURATION, WEBHOOK_SECRET, Entry
 from .sidecar import gone_images, moved, with_address
 from .text import Backup
 
@@ -118,11 +118,12 @@ def defines(entry: Entry) -> tuple[str, str]:
 
 
 async def look(client: Client, entries: Sequence[Entry]) -> Mapping[Ref, Found]:
-    """Which of the objects exist. Raises `KubeError` where that can't be told."""
+    """Which of the objects exist, and the certificate of their webhook. Raises `KubeError` where that can't be told."""
     await client.discover()
-    found = await asyncio.gather(
-        *(client.get(entry.ref, whole=entry.ref.group_kind == DEPLOYMENT) for entry in entries)
-    )
+    refs = {entry.ref: entry.ref.group_kind == DEPLOYMENT for entry in entries}
+    if {WEBHOOK_CONFIGURATION, CERTIFICATE_JOB} <= refs.keys():
+        refs[WEBHOOK_SECRET] = True
+    found = await asyncio.gather(*(client.get(ref, whole=whole) for ref, whole in refs.items()))
     return {one.ref: one for one in found if one is not None}
 
 
@@ -134,6 +135,8 @@ def plan(
     stages: list[Stage] = []
     kept: list[Kept] = []
     leaving = _Leaving.of(entries, existing)
+    if CERTIFICATE_JOB in existing and not leaving.takes(CERTIFICATE_JOB):
+        entries = [_for_the_certificate(entry, existing.get(WEBHOOK_SECRET)) for entry in entries]
     for stage, group in groupby(entries, key=lambda entry: order.stage_of(entry.ref)):
         actions: list[Action] = []
         for entry in group:
@@ -170,6 +173,14 @@ class _Leaving:
     def takes(self, ref: Ref) -> bool:
         namespace = Ref("", "Namespace", "", ref.namespace)
         return ref in self.objects or namespace in self.objects or ref.group_kind in self.kinds
+
+
+def _for_the_certificate(entry: Entry, secret: Found | None) -> Entry:
+    """Lets the webhook trust the certificate that exists: the Job that would write its CA has run already."""
+    certificate = secret.get("data", "tls.crt") if secret is not None else None
+    if entry.ref != WEBHOOK_CONFIGURATION or not certificate:
+        return entry
+    return replace(entry, document=with_certificate(entry.document, certificate))
 
 
 def _stopped(entries: Iterable[Entry], existing: Mapping[Ref, Found]) -> frozenset[Ref]:

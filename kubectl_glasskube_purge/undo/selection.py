@@ -44,11 +44,12 @@ _BY_PRODUCTS = frozenset(
 """Of these kinds, those that have an owner or were only ever written by the control plane; Leases always."""
 
 _LEASE = ("coordination.k8s.io", "Lease")
-_WEBHOOK_SECRET = Ref("", "Secret", facts.NAMESPACE, facts.WEBHOOK_SECRET)
-_WEBHOOK_CONFIGURATION = Ref(
+WEBHOOK_SECRET = Ref("", "Secret", facts.NAMESPACE, facts.WEBHOOK_SECRET)
+WEBHOOK_CONFIGURATION = Ref(
     "admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "", facts.WEBHOOK_CONFIGURATION
 )
-_CERTIFICATE_JOB = Ref("batch", "Job", facts.NAMESPACE, "glasskube-webhook-cert-init")
+CERTIFICATE_JOB = Ref("batch", "Job", facts.NAMESPACE, "glasskube-webhook-cert-init")
+"""Makes the certificate of the webhook, and writes its CA into the configuration."""
 """Makes the webhook's certificate whenever it is created."""
 
 _NEVER = frozenset({"kubernetes.io/service-account-token", "helm.sh/release.v1"})
@@ -142,15 +143,15 @@ def contents(choices: Iterable[Choice], bodies: Mapping[Ref, Found]) -> Contents
     read = [(choice, bodies[choice.found.ref]) for choice in choices if choice.found.ref in bodies]
     read.sort(key=lambda pair: (rank(pair[1].ref), -pair[0].level, pair[1].ref))
     present = {body.ref for _, body in read}
-    certified = _CERTIFICATE_JOB not in present and _WEBHOOK_SECRET in present
+    certified = CERTIFICATE_JOB not in present and WEBHOOK_SECRET in present
     restored: list[Entry] = []
     remade: list[Entry] = []
     for choice, body in read:
         if body.get("type") in _NEVER and body.ref.group_kind == SECRET:
             continue
         document = content(body.body)
-        is_certificate = body.ref == _WEBHOOK_SECRET
-        if body.ref == _WEBHOOK_CONFIGURATION and not certified:
+        is_certificate = body.ref == WEBHOOK_SECRET
+        if body.ref == WEBHOOK_CONFIGURATION and not certified:
             document = without_certificates(document)
         comes_back = choice.role == "remade" or (is_certificate and not certified) or _is_done(body)
         (remade if comes_back else restored).append(Entry(document, _manager(body)))

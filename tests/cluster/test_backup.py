@@ -15,6 +15,7 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.objects import Found
 from kubectl_glasskube_purge.undo import backup, text
+from kubectl_glasskube_purge.undo.content import content
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import difference
@@ -195,8 +196,9 @@ async def same_as_one_by_one(client: Client, wanted: Sequence[Found], read: Sequ
     assert len(by_name) == len(read)
     bodies = {found.ref.name: await client.get(found.ref, whole=True) for found in wanted}
     assert by_name == bodies
-    assert {name: one.body for name, one in by_name.items() if isinstance(one, Found)} == {
-        name: found.body for name, found in bodies.items() if found is not None
+    # Lists leave out which fields a manager has: no backup has that either.
+    assert {name: content(one.body) for name, one in by_name.items() if isinstance(one, Found)} == {
+        name: content(found.body) for name, found in bodies.items() if found is not None
     }
 
 
@@ -232,12 +234,12 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     # The packages go, and then the records can't.
     options = ("--wait-idle=2m", "--rollback-on-failure", f"--backup={tmp_path / 'backup.yaml'}")
     result = purge(cluster, "--yes", "--offline", "-o", "json", *options)
-    assert result.returncode == 1, result
     document = result.document
+    assert result.returncode == 1, document["rollback"]
     assert document["outcome"] == "rolled-back"
     assert document["error"]["code"] == "not-deleted"
     assert "nobody may delete this" in document["error"]["message"]
-    assert {one["outcome"] for one in document["stages"][0]["objects"]} == {"deleted"}
+    assert {one["outcome"] for one in document["stages"][0]["objects"]} == {"applied", "deleted"}
     assert document["rollback"]["outcome"] == "done"
     assert str(hostile) not in result.stdout + result.stderr
     (warning,) = [one["message"] for one in document["warnings"] if one["code"] == "backup-not-found"]

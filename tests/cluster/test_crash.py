@@ -109,6 +109,7 @@ def test_the_next_run_finishes_after_a_crash_at_any_point(cluster: ControlPlane,
     assert sweep(share, lambda change: crash_and_finish(cluster, change)) > 5
 
 
+@pytest.mark.crash
 def test_a_purge_that_is_killed_again_and_again_comes_to_its_end(cluster: ControlPlane) -> None:
     before = install.installed(cluster, packages=FIVE_PACKAGES)
     crashes = 0

@@ -92,6 +92,7 @@ def test_with_every_fifth_request_failing_it_is_clean_by_any_seed(cluster: Contr
     outlasts(cluster, seed)
 
 
+@pytest.mark.crash
 def test_a_far_server_whose_connections_are_reset_is_purged_as_it_should(cluster: ControlPlane) -> None:
     """300 ms away, with 2 % of the connections reset: of this seed the first one, and one of the first dozen."""
     before = install.installed(cluster, packages=FIVE_PACKAGES)

@@ -43,7 +43,7 @@ def changes(cluster: ControlPlane, position: int, user: str = ADMIN) -> list[str
     """What the plugin asked to be changed since then as that user: verb, object, and whether it was only tried."""
     return [
         f"{entry['verb']} {entry['objectRef']['resource']}/{entry['objectRef'].get('name', '')}"
-        + (" tried" if (entry.get("requestObject") or {}).get("dryRun") == ["All"] else "")
+        + (" tried" if "dryRun" in f"{entry['requestURI']} {entry.get('requestObject')}" else "")
         for entry in cluster.audit(position, user=user)
         if entry["userAgent"].startswith("kubectl-glasskube-purge")
         and entry["verb"] not in ("get", "list", "watch")
@@ -143,6 +143,10 @@ def test_whoever_would_put_it_back_is_named_and_nothing_is_deleted_without_conse
     ):
         assert f"{theirs} manages {ours}" in error["message"]
     assert "--ignore-gitops" in error["hint"]
+    # Not even then where it is the operator that would be started again.
+    error = refusal(cluster, "--ignore-gitops", code="gitops")
+    assert "platform manages deployment.apps/glasskube-controller-manager -n glasskube-system" in error["message"]
+    mark(cluster, OPERATOR, annotations={"argocd.argoproj.io/tracking-id": None})
 
     result = purge(cluster, *PURGE, "--ignore-gitops")
 

@@ -209,3 +209,17 @@ def test_a_namespace_that_a_release_uses_and_doesnt_bring_is_added() -> None:
     entries = restore.from_release(release("v0.0.1-alpha.5", "aio"), (), flux_exists=False)
     namespaces = {entry.ref.name for entry in entries if entry.ref.kind == "Namespace"}
     assert namespaces == {"flux-system", "glasskube-system"}
+
+
+@pytest.mark.parametrize("runs_anew", [True, False])
+def test_a_webhook_trusts_the_certificate_that_exists_unless_the_job_runs_anew(runs_anew: bool) -> None:
+    """After a purge that came no further than the first stage, the Job that made the certificate is still there."""
+    kind = ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration")
+    name = "glasskube-validating-webhook-configuration"
+    configuration = document(*kind, name, webhooks=[{"name": "a", "clientConfig": {"service": {"name": "s"}}}])
+    job = document("batch/v1", "Job", "glasskube-webhook-cert-init", "glasskube-system", spec={"template": {}})
+    secret = live(document("v1", "Secret", "glasskube-webhook-tls", "glasskube-system", data={"tls.crt": "YQ=="}))
+    there = () if runs_anew else (live(NAMESPACE), live(job))
+    decided = planned(NAMESPACE, configuration, job, existing=(*there, secret))
+    written = decided.entries[Ref.of(configuration)].document["webhooks"][0]["clientConfig"]
+    assert written.get("caBundle") == (None if runs_anew else "YQ==")

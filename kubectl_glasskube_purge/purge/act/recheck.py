@@ -46,7 +46,7 @@ async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
     """
     of_flux = inventory.every_flux_object()
     takes_flux = run.plan.flux == "delete" and any(action.ref in of_flux for action in stage.deletes)
-    current = await survey(run.client) if takes_flux else await _revisit(run, stage)
+    current = await survey(run.client, all_of_flux=True) if takes_flux else await _revisit(run, stage)
     if current is None:
         return spared
     # What would tell the version may be gone by now.

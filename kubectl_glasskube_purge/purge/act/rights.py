@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.reviews import Review, may_i
 from kubectl_glasskube_purge.purge.judge.held import foreign_finalizers
-from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.kinds import DEPLOYMENT, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
@@ -91,9 +91,10 @@ def _unseen(kind: tuple[str, str]) -> frozenset[str]:
     """What it takes to deal with a kind that can't be listed, and of which nobody knows what there is."""
     verbs = {"get", "list", "watch"}
     own = {*facts.GLASSKUBE_GROUP_KINDS, *(ref.group_kind for ref in inventory.every_object())}
+    own.add(facts.HELM_RELEASE.group_kind)
     if kind in own:
         verbs.add("delete")
-    if kind in facts.PACKAGE_GROUP_KINDS or kind == NAMESPACE:
+    if kind in (*facts.PACKAGE_GROUP_KINDS, NAMESPACE, DEPLOYMENT):
         verbs.add("patch")
     return frozenset(verbs)
 

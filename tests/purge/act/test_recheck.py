@@ -41,7 +41,7 @@ async def test_a_pod_that_is_replaced_is_waited_for_unless_its_flux_is_spared(
     if used:
         their_helm_release(cluster, 0)
 
-    async def surveyed(_: object) -> Survey:
+    async def surveyed(_: object, *, all_of_flux: bool) -> Survey:
         return cluster.survey()
 
     monkeypatch.setattr(recheck, "survey", surveyed)
