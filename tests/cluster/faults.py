@@ -21,23 +21,18 @@ import contextlib
 import json
 import random
 import re
-import socket
 import ssl
-import struct
-import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import TracebackType
 from typing import Literal, get_args
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import h11
 import yaml
 
-from tests.cluster.api import private_file
 from tests.cluster.controlplane import ADMIN, CONTEXT, ControlPlane
+from tests.cluster.proxy import Proxy, reset
 
 Kind = Literal[
     "429",  # with Retry-After, nothing was done
@@ -131,26 +126,23 @@ class Exchange:
     """What the API server answered; None where it wasn't asked."""
 
 
-class Faults:
-    """The proxy; a context manager. Runs in a thread of its own."""
+class Faults(Proxy):
+    """The proxy; a context manager."""
 
     def __init__(self, cluster: ControlPlane, schedule: Schedule = Schedule(), *, page: int | None = None) -> None:
         """`page` makes every page of a list this small, so that continue tokens come up in small clusters, too."""
-        self.cluster = cluster
+        super().__init__(cluster)
+        self.tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls.load_cert_chain(cluster.directory / "apiserver.crt", cluster.directory / "apiserver.key")
         self.schedule = schedule
         self.page = page
         self.exchanges: list[Exchange] = []
-        self.kubeconfig = Path()
         self.admits: Callable[[str], bool] | None = None
         """Whether a request's token is good; who has a good one is the admin. None leaves that to the API server."""
         self._asked: Counter[str] = Counter()
         self._changes = 0
         self._at: tuple[int, Callable[[], None], bool] | None = None
         self._one_change = asyncio.Lock()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="faults", daemon=True)
-        self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
         self._trusting = ssl.create_default_context(cafile=str(cluster.ca_file))
 
     @property
@@ -167,12 +159,9 @@ class Faults:
         """Calls `do` once the `number`-th changing request was answered; none gets through after the `last` one."""
         self._at = (number, do, last)
 
-    # Life
-
-    def __enter__(self) -> Faults:
-        self._thread.start()
-        port = asyncio.run_coroutine_threadsafe(self._listen(), self._loop).result(timeout=30)
-        config = {
+    def config(self, port: int) -> str:
+        """One with the admin's token: the proxy ends TLS, and so client certificates."""
+        content = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [
@@ -188,46 +177,12 @@ class Faults:
             "contexts": [{"name": CONTEXT, "context": {"cluster": CONTEXT, "user": ADMIN}}],
             "current-context": CONTEXT,
         }
-        self.kubeconfig = private_file(
-            self.cluster.directory, f"kubeconfig-faults-{port}", yaml.safe_dump(config).encode()
-        )
-        return self
+        return yaml.safe_dump(content)
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        asyncio.run_coroutine_threadsafe(self._end(), self._loop).result(timeout=30)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
-        self.kubeconfig.unlink(missing_ok=True)
-
-    async def _listen(self) -> int:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        directory = self.cluster.directory
-        context.load_cert_chain(directory / "apiserver.crt", directory / "apiserver.key")
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, ssl=context, backlog=256)
-        return int(self._server.sockets[0].getsockname()[1])
-
-    async def _end(self) -> None:
-        assert self._server is not None
-        self._server.close()
-        for connection in self._connections:
-            connection.cancel()
-        await asyncio.gather(*self._connections, return_exceptions=True)
-
-    # One connection
-
-    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
-        try:
-            with contextlib.suppress(OSError, EOFError, ssl.SSLError, h11.ProtocolError, asyncio.CancelledError):
-                await _Conversation(self, reader, writer).run()
-        finally:
-            self._connections.discard(task)
-            writer.transport.abort()
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Passes requests on, or does to them what the schedule says."""
+        with contextlib.suppress(EOFError, ssl.SSLError, h11.ProtocolError):
+            await _Conversation(self, reader, writer).run()
 
     def next_fault(self, request: Request) -> tuple[Kind | None, random.Random]:
         """What is to happen to this request now."""
@@ -274,7 +229,7 @@ class _Conversation:
                         raise _Broken
                     status = await self._do(request, fault, dice)
             except _Broken:
-                _reset(self.writer)
+                reset(self.writer)
                 return
             finally:
                 self.faults.exchanges.append(Exchange(request, fault, status))
@@ -477,14 +432,6 @@ class _Upstream:
 def _bearer(request: Request) -> str:
     values = [value.decode() for name, value in request.headers if name == b"authorization"]
     return values[0].removeprefix("Bearer ") if values else ""
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    """Ends a connection by RST, as a crashed server's machine does; a plain close would be orderly."""
-    connection: socket.socket | None = writer.get_extra_info("socket")
-    if connection is not None:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    writer.transport.abort()
 
 
 @contextlib.contextmanager
