@@ -102,11 +102,12 @@ async def purge(request: Request, screen: Screen, record: Record) -> None:
             left = None if request.limits.total is None else limit.deadline - anyio.current_time()
             await _execute_or_fail(journey, ready, replace(request.limits, left=left))
             wanted = request.rollback or not request.yes
-            # Most runs have no use for it, and it takes a twentieth of all imports.
-            from .rollback import may_roll_back, roll_back
+            if taken is not None and wanted:
+                # Most runs have no use for it, and it takes a twentieth of all imports.
+                from .rollback import may_roll_back, roll_back
 
-            if taken is not None and wanted and may_roll_back(journey, ask=not request.rollback):
-                await roll_back(journey, taken)
+                if may_roll_back(journey, ask=not request.rollback):
+                    await roll_back(journey, taken)
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,12 @@ from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import plural
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, DEPLOYMENT, JOB, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Action, Kept, Plan, Stage
+from kubectl_glasskube_purge.purge.model.survey import WEBHOOK_CONFIGURATION
 
 from . import order, selection
 from .content import Document, with_certificate
 from .errors import NothingSelected
-from .selection import CERTIFICATE_JOB, WEBHOOK_CONFIGURATION, WEBHOOK_SECRET, Entry
+from .selection import CERTIFICATE_JOB, WEBHOOK_SECRET, Entry
 from .sidecar import gone_images, moved, with_address
 from .text import Backup
 
@@ -131,7 +132,7 @@ def plan(
     entries: Sequence[Entry], existing: Mapping[Ref, Found], options: Options, *, complete: bool = True, reason: str
 ) -> Restore:
     """Decides what is applied and what is left alone. `reason` says where the objects come from."""
-    options = replace(options, changed=options.changed | _stopped(entries, existing))
+    options = replace(options, changed=options.changed | _stopped(existing))
     stages: list[Stage] = []
     kept: list[Kept] = []
     leaving = _Leaving.of(entries, existing)
@@ -183,10 +184,11 @@ def _for_the_certificate(entry: Entry, secret: Found | None) -> Entry:
     return replace(entry, document=with_certificate(entry.document, certificate))
 
 
-def _stopped(entries: Iterable[Entry], existing: Mapping[Ref, Found]) -> frozenset[Ref]:
+def _stopped(existing: Mapping[Ref, Found]) -> frozenset[Ref]:
     """The operator, if a purge stopped it and didn't come to its end."""
-    refs = {entry.ref for entry in entries if entry.ref == Ref(*DEPLOYMENT, facts.NAMESPACE, facts.OPERATOR_DEPLOYMENT)}
-    return frozenset(ref for ref in refs if ref in existing and existing[ref].get("spec", "replicas") == 0)
+    operator = existing.get(Ref(*DEPLOYMENT, facts.NAMESPACE, facts.OPERATOR_DEPLOYMENT))
+    is_stopped = operator is not None and operator.get("spec", "replicas") == 0
+    return frozenset({operator.ref}) if operator is not None and is_stopped else frozenset()
 
 
 def _why(entry: Entry, found: Found | None, leaving: _Leaving, options: Options, reason: str) -> str:

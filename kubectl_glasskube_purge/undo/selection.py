@@ -24,7 +24,7 @@ from kubectl_glasskube_purge.purge.judge.foreign import CONTROL_PLANE, INCIDENTA
 from kubectl_glasskube_purge.purge.judge.ownership import HelmRelease, helm_release_made_by, helm_release_of
 from kubectl_glasskube_purge.purge.model.kinds import JOB, NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.plan import Plan
-from kubectl_glasskube_purge.purge.model.survey import TELLING_NOTHING
+from kubectl_glasskube_purge.purge.model.survey import TELLING_NOTHING, WEBHOOK_CONFIGURATION
 
 from .content import Document, content, without_certificates
 from .order import rank
@@ -45,12 +45,8 @@ _BY_PRODUCTS = frozenset(
 
 _LEASE = ("coordination.k8s.io", "Lease")
 WEBHOOK_SECRET = Ref("", "Secret", facts.NAMESPACE, facts.WEBHOOK_SECRET)
-WEBHOOK_CONFIGURATION = Ref(
-    "admissionregistration.k8s.io", "ValidatingWebhookConfiguration", "", facts.WEBHOOK_CONFIGURATION
-)
 CERTIFICATE_JOB = Ref("batch", "Job", facts.NAMESPACE, "glasskube-webhook-cert-init")
-"""Makes the certificate of the webhook, and writes its CA into the configuration."""
-"""Makes the webhook's certificate whenever it is created."""
+"""Makes the webhook's certificate whenever it is created, and writes its CA into the configuration."""
 
 _NEVER = frozenset({"kubernetes.io/service-account-token", "helm.sh/release.v1"})
 """Types of Secrets that do harm: the first are bound to UIDs of yesterday, the second make helm-controller believe

@@ -8,7 +8,6 @@ from kubectl_glasskube_purge.purge.judge.ownership import chart_of, consequences
 from kubectl_glasskube_purge.purge.judge.uninstall import uninstall
 from kubectl_glasskube_purge.purge.look import helm_release
 from kubectl_glasskube_purge.purge.look.survey import release_secret
-from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Action
 from kubectl_glasskube_purge.purge.model.survey import StoredRelease
 
@@ -18,13 +17,12 @@ from .run import Run
 async def abandon(run: Run, found: Found) -> None:
     """Uninstalls the chart of a HelmRelease here instead, as far as its stored release proves what that is.
 
-    Nobody waits for the rest any more. Raises `KubeError`.
+    The run stops waiting for the rest. Raises `KubeError`.
     """
     run.tracked[found.uid].abandoned = True
     found = run.survey.objects.get(found.ref, found)  # with its spec and status, which no watch brings
     kept = {one.ref for one in run.plan.kept}
-    ending = {ref.name for ref in run.plan.going if ref.group_kind == NAMESPACE}
-    steps = list(uninstall(found, await _stored(run, found), run.survey, kept, ending))
+    steps = list(uninstall(found, await _stored(run, found), run.survey, kept, run.plan.ending))
     if (chart := run.plan.going.get(chart_of(found))) is not None:
         steps.append(Action("delete", chart, f"made for {found.ref.display}, which goes"))
     abandoned = {tracked.found.ref for tracked in run.tracked.values() if tracked.abandoned}

@@ -71,7 +71,7 @@ def rights(plan: Plan) -> frozenset[Right]:
             verbs = {"get"}
             if action.verb == "delete" or action.removes:
                 verbs.add("delete")
-            # Glasskube's finalizer is dropped from a package for an operator that doesn't do it in time.
+            # Glasskube's finalizer is removed from each package: the operator is stopped.
             if action.verb != "delete" or action.ref.group_kind in facts.PACKAGE_GROUP_KINDS:
                 verbs.add("patch")
             wanted |= {on(verb, action.ref) for verb in verbs}
@@ -80,9 +80,8 @@ def rights(plan: Plan) -> frozenset[Right]:
     if plan.force_finalizers:
         wanted |= {on("patch", ref) for ref in going if foreign_finalizers(going[ref])}
         # What is uninstalled here, if helm-controller can't do it after all.
-        ending = {ref.name for ref in going if ref.group_kind == NAMESPACE}
         left = {one.found.ref for stage in plan.stages for one in stage.consequences if one.rule == "helm"}
-        wanted |= {on("delete", ref) for ref in left if ref.namespace not in ending}
+        wanted |= {on("delete", ref) for ref in left if ref.namespace not in plan.ending}
         wanted |= {on("delete", ref) for ref in going if ref.group_kind == facts.HELM_CHART.group_kind}
     return frozenset(wanted)
 

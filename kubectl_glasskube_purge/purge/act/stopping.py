@@ -11,7 +11,8 @@ from kubectl_glasskube_purge.kube.watches import Change
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, TimedOut
-from kubectl_glasskube_purge.purge.model.kinds import POD, WEBHOOK
+from kubectl_glasskube_purge.purge.model.kinds import POD
+from kubectl_glasskube_purge.purge.model.survey import WEBHOOK_CONFIGURATION
 
 from .run import Run
 
@@ -54,9 +55,7 @@ async def require_stopped(run: Run, change: Change) -> None:
         return
     webhook, operator = run.survey.webhook, run.survey.operator
     for found in seen:
-        if found.ref == Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION) and (
-            webhook is None or found.uid != webhook.uid
-        ):
+        if found.ref == WEBHOOK_CONFIGURATION and (webhook is None or found.uid != webhook.uid):
             raise _restarted(found.ref, found.managers)
     if not any(_may_be_back(run, found) for found in seen):
         return

@@ -59,7 +59,7 @@ def namespace(case: Case, installed: Installation, going: Collection[Ref]) -> Re
 
 
 def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
-    """The objects of charts that nobody uninstalls although their HelmRelease goes."""
+    """The objects of charts that stay installed although their HelmRelease is deleted."""
     for helm_release in (*case.abandoned, *case.suspended):
         if helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind:
             why = "it is suspended" if is_suspended(helm_release) else "its stored release doesn't prove it"

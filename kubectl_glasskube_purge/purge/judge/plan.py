@@ -115,7 +115,7 @@ def _each_object_once(stages: Sequence[Stage]) -> tuple[Stage, ...]:
 
 
 def _by_namespace(stages: Sequence[Stage], survey: Survey) -> tuple[Stage, ...]:
-    """The stages with what a package's namespace takes along counted where namespaces end.
+    """The stages, with what is deleted together with a package's namespace counted in the last one.
 
     It is deleted as soon as its package is gone, and ends while the stages between are carried out. What a controller
     still has work with is gone before.

@@ -7,9 +7,10 @@ from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.model.kinds import DEPLOYMENT, POD, WEBHOOK
+from kubectl_glasskube_purge.purge.model.kinds import DEPLOYMENT, POD
 from kubectl_glasskube_purge.purge.model.survey import (
     VERSION_ANNOTATION,
+    WEBHOOK_CONFIGURATION,
     Controller,
     Package,
     Survey,
@@ -44,7 +45,7 @@ def compose(
     }
     referenced = {owner.uid for found in objects.values() for owner in found.owners}
     operator, helm_controller, source_controller = controllers(objects)
-    webhook = objects.get(Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION))
+    webhook = objects.get(WEBHOOK_CONFIGURATION)
     return Survey(
         objects=dict(objects),
         defines=dict(defines),

@@ -33,9 +33,14 @@ from kubectl_glasskube_purge.purge.model.kinds import (
     NAMESPACE,
     POD,
     SECRET,
-    WEBHOOK,
 )
-from kubectl_glasskube_purge.purge.model.survey import PassedOver, StoredRelease, Survey, Unreadable
+from kubectl_glasskube_purge.purge.model.survey import (
+    WEBHOOK_CONFIGURATION,
+    PassedOver,
+    StoredRelease,
+    Survey,
+    Unreadable,
+)
 
 from . import helm_release
 from .compose import compose, controllers
@@ -170,7 +175,8 @@ async def survey(client: Client, also: Collection[Ref] = (), *, all_of_flux: boo
         )
     _, releases = await asyncio.gather(_read_whole(reading), _read_releases(reading))
     if not controllers(reading.objects)[1].running:
-        releases = await _read_releases(reading, every=True)  # nobody else can uninstall them
+        # Only this program can uninstall them.
+        releases = {**releases, **await _read_releases(reading, every=True, known=releases)}
     helm_releases = [f for f in reading.objects.values() if f.ref.group_kind == facts.HELM_RELEASE.group_kind]
     noted = {(helm_release_made_by(found), str(noted_release(found).get("digest") or "")) for found in helm_releases}
     # By the clock that wrote the objects' times: this machine's may be wrong.
@@ -271,7 +277,7 @@ async def _read_whole(reading: _Reading) -> None:
         if ref.group_kind == DEFINITION
         and (found.terminating or (is_packaged(found) and defines.get(ref.name, ("", "")) in in_use))
     ]
-    single += [ref for ref in objects if ref == Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)]
+    single += [ref for ref in objects if ref == WEBHOOK_CONFIGURATION]
     own = {facts.NAMESPACE, facts.FLUX_NAMESPACE}
     present = own & {ref.name for ref in objects if ref.group_kind == NAMESPACE}
     # Who uses the volumes of packages, because a claim in use isn't deleted, and which programs the packages run.
@@ -301,9 +307,11 @@ Names = tuple[tuple[str, str], tuple[str, str]]
 """Namespace and name of a Helm release: where its chart is installed, and where Helm stores it."""
 
 
-async def _read_releases(reading: _Reading, every: bool = False) -> Mapping[Names, StoredRelease]:
+async def _read_releases(
+    reading: _Reading, every: bool = False, known: Collection[Names] = ()
+) -> Mapping[Names, StoredRelease]:
     """What is stored of the releases of HelmReleases that have objects marked to be kept, or objects beside them that
-    nothing explains and that their hooks may have made; or of `every` one.
+    nothing explains and that their hooks may have made; or of `every` one but those `known`.
 
     No controller uninstalls any other release, so what it keeps doesn't matter. Helm reads its policy from the
     manifest in the release's Secret, not from an annotation that was added to the live object later.
@@ -335,7 +343,7 @@ async def _read_releases(reading: _Reading, every: bool = False) -> Mapping[Name
             if secret is not None:
                 secrets[made, stored] = secret
 
-    await asyncio.gather(*(read(*name) for name in sorted(names)))
+    await asyncio.gather(*(read(*name) for name in sorted(names.difference(known))))
     decoded = await helm_release.decode_all([(secret, made[0]) for (made, _), secret in secrets.items()])
     return dict(zip(secrets, decoded, strict=True))
 

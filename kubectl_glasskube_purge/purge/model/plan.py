@@ -11,6 +11,8 @@ from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import kinds, some
 
+from .kinds import NAMESPACE
+
 Verb = Literal["delete", "keep", "detach", "hand-over", "release-finalizer", "apply"]
 KeepChoice = Literal["", "auto", "flux", "helm"]
 KeepMode = Literal["", "flux", "helm"]
@@ -233,6 +235,11 @@ class Plan:
     """Whom what the kept packages installed is handed over to; `""` if no package is kept."""
     refusals: tuple[Problem, ...] = ()
     """Why it must not be carried out as it is. The preview shows it all the same."""
+
+    @cached_property
+    def ending(self) -> frozenset[str]:
+        """The namespaces that are deleted."""
+        return frozenset(ref.name for ref in self.going if ref.group_kind == NAMESPACE)
 
     @cached_property
     def kept_packages(self) -> frozenset[Ref]:

@@ -12,6 +12,8 @@ from kubectl_glasskube_purge.kube.wording import SHOWN
 
 from .kinds import DEPLOYMENT, ENDPOINTS, WEBHOOK
 
+WEBHOOK_CONFIGURATION = Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)
+
 VERSION_ANNOTATION = "glasskube-purge/version"
 """On the namespace, written before the first delete: the version can't be read any more once the operator is gone."""
 
@@ -255,4 +257,4 @@ class Survey:
     @property
     def webhook(self) -> Found | None:
         """Glasskube's ValidatingWebhookConfiguration."""
-        return self.get(Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION))
+        return self.get(WEBHOOK_CONFIGURATION)
