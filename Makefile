@@ -40,8 +40,9 @@ test: lint controlplane ## Everything that has to pass
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test-crash
-test-crash: controlplane ## Kill the purge at every point, let requests fail by 20 seeds, purge every release
+test-crash: controlplane ## Kill the purge at every point, let requests fail by 20 seeds, purge every release, try 2,000 clusters
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash
+	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile thorough tests/purge/judge/test_promises.py
 
 .PHONY: test-kubernetes
 test-kubernetes: setup ## Run the core of the cluster's tests on Kubernetes VERSION=1.29, and note what passed

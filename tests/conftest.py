@@ -19,6 +19,7 @@ from tests.cluster.controlplane import ControlPlane, Snapshot
 from tests.cluster.dump import Dump, settled_difference
 
 hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.register_profile("thorough", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("patient")
 # A machine that is busy with other tests takes its time: no example is wrong because it was slow.
 

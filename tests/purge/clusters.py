@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.look.relevant import FIRST, ROOTS, relevant
-from kubectl_glasskube_purge.purge.model.plan import GONE, Options
+from kubectl_glasskube_purge.purge.model.plan import GONE, Options, package_name
 from kubectl_glasskube_purge.purge.model.survey import PassedOver, StoredRelease, Survey, Unreadable
 from tests.definitions import definitions
 from tests.purge.kubernetes import DEFINITION, NAMESPACE, World
@@ -30,7 +30,9 @@ KEEP = tuple(facts.KEEP_ANNOTATIONS.items())
 GADGET = ("gadgets.example.com", "Gadget")
 """What the packages' CRDs define, one group a package."""
 
-CLUSTER_SCOPED = ("ClusterPackage", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace")
+GATEWAY = ("gateway.networking.k8s.io", "Gateway")
+WEBHOOK = ("admissionregistration.k8s.io", "ValidatingWebhookConfiguration")
+CLUSTER_SCOPED = ("ClusterPackage", "ClusterRoleBinding", "CustomResourceDefinition", "Namespace", "PersistentVolume")
 
 FLUX_IMAGES = {facts.HELM_CONTROLLER: "v1.0.1", facts.SOURCE_CONTROLLER: "v1.3.0"}
 """What v0.26.1 brings, as its release manifest says."""
@@ -42,6 +44,8 @@ class Cluster:
 
     objects: dict[str, Found] = field(default_factory=dict)
     charts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    left: dict[str, set[str]] = field(default_factory=dict)
+    """UID of a HelmRelease → those of what its uninstall leaves."""
     fetched: dict[str, str] = field(default_factory=dict)
     helm_keeps: set[str] = field(default_factory=set)
     """UIDs of what the release's stored manifest says is kept."""
@@ -52,6 +56,8 @@ class Cluster:
     """UIDs of what is somebody else's."""
     needed: set[str] = field(default_factory=set)
     """UIDs of what somebody else uses, or protected."""
+    relied_on: set[tuple[str, str]] = field(default_factory=set)
+    """UIDs of a package and of what relies on it."""
     doubts: list[str] = field(default_factory=list)
     """Why nobody can be sure that Flux is Glasskube's alone."""
     homes: set[str] = field(default_factory=set)
@@ -133,6 +139,17 @@ class Cluster:
         """All objects of these kinds."""
         return [found for found in self.objects.values() if found.ref.group_kind in kinds]
 
+    def brought_by(self, package: str) -> set[str]:
+        """UIDs of everything that a package brought: what it owns, directly or not, and its charts' objects."""
+        brought, pending = set[str](), [package]
+        while pending:
+            owner = pending.pop()
+            more = {found.uid for found in self.objects.values() if found.owned_by({owner})} - self.foreign
+            more |= {*self.charts.get(owner, ()), *self.left.get(owner, ())}
+            pending += more - brought
+            brought |= more
+        return brought
+
     def flux(self) -> list[Found]:
         """What of Glasskube's Flux is there."""
         known = inventory.flux_objects(VERSION)
@@ -188,7 +205,7 @@ def _deployment(name: str, containers: Sequence[tuple[str, str]]) -> dict[str, A
     }
 
 
-def _pod(cluster: Cluster, deployment: Found, running: bool) -> None:
+def _pod(cluster: Cluster, deployment: Found, running: bool, containers: Sequence[Mapping[str, str]] = ()) -> None:
     replicas = cluster.add(
         "apps", "ReplicaSet", f"{deployment.ref.name}-1", deployment.ref.namespace, owners=[deployment]
     )
@@ -201,7 +218,7 @@ def _pod(cluster: Cluster, deployment: Found, running: bool) -> None:
         deployment.ref.namespace,
         owners=[replicas],
         labels={"app": deployment.ref.name},
-        body={"status": {"containerStatuses": statuses}},
+        body={"spec": {"containers": list(containers)}, "status": {"containerStatuses": statuses}},
     )
 
 
@@ -277,9 +294,25 @@ def _package(cluster: Cluster, number: int, namespaced: bool, parts: frozenset[s
         cluster.add(RBAC, "Role", f"{name}-plain", "kube-system", owners=[package], managers=operator)
     if "crd" in parts:
         _definition(cluster, name, owners=[package], managers=operator)
+    if "operator" in parts:
+        _operator(cluster, name, home, package)
     if "helm" in parts and "helmreleases.helm.toolkit.fluxcd.io" in cluster.defines:
         _helm(cluster, name, home, package, parts)
     return package
+
+
+def _operator(cluster: Cluster, name: str, home: str, package: Found) -> None:
+    """A controller with its webhook, and a custom resource that it made itself, where it has a kind of its own."""
+    managers = ["packages.glasskube.dev/package-controller"]
+    container = [("main", f"registry.example.com/{name}-operator:1")]
+    body = _deployment(f"{name}-operator", container)
+    made = cluster.add("apps", "Deployment", f"{name}-operator", home, owners=[package], managers=managers, body=body)
+    _pod(cluster, made, True, [{"image": image} for _, image in container])
+    cluster.add("", "Service", f"{name}-operator", home, owners=[package], managers=managers)
+    cluster.add(*WEBHOOK, f"{name}-operator", owners=[package], managers=managers)
+    kind = cluster.defines.get(f"gadgets.{name}.{GADGET[0]}")
+    if kind is not None:
+        cluster.add(*kind, "default", home, managers=[f"{name}-operator"])
 
 
 def _definition(cluster: Cluster, name: str, **more: Any) -> Found:
@@ -330,7 +363,7 @@ def _helm(cluster: Cluster, name: str, home: str, package: Found, parts: frozens
     cluster.charts[release.uid] = tuple(one.uid for one in installed)
 
 
-PARTS = ("helm", "plain", "crd", "chart crd", "volume", "suspended", "suspended release", "free")
+PARTS = ("helm", "plain", "crd", "operator", "chart crd", "volume", "suspended", "suspended release", "free")
 
 
 # -- what other people have: each feature adds one thing, and says what it is
@@ -442,7 +475,7 @@ def their_binding(cluster: Cluster, number: int) -> None:
         return
     reference = {"apiGroup": RBAC, "kind": "ClusterRole", "name": role.ref.name}
     kind, home = (("RoleBinding", "shop"), ("ClusterRoleBinding", ""))[number % 2]
-    cluster.theirs(
+    found = cluster.theirs(
         RBAC,
         kind,
         f"grants-{role.ref.name}",
@@ -453,6 +486,7 @@ def their_binding(cluster: Cluster, number: int) -> None:
         cluster.doubts.append(f"they grant {role.ref.name}")
     else:
         cluster.needed.add(role.uid)
+        _rely(cluster, role, found)
 
 
 def their_subject(cluster: Cluster, number: int) -> None:
@@ -468,9 +502,108 @@ def their_instance(cluster: Cluster, number: int) -> None:
     names = sorted(name for name in cluster.defines if name.endswith(GADGET[0]))
     if names:
         name = names[number % len(names)]
-        cluster.theirs(
+        found = cluster.theirs(
             *cluster.defines[name], "mine", ["shop", *sorted(cluster.homes)][number % (1 + len(cluster.homes))]
         )
+        definition = cluster.find(*DEFINITION, name)
+        assert definition is not None
+        _rely(cluster, definition, found)
+
+
+def _rely(cluster: Cluster, brought: Found, user: Found) -> None:
+    for package in cluster.packages:
+        if brought.uid in cluster.brought_by(package.uid):
+            cluster.relied_on.add((package.uid, user.uid))
+
+
+def _at(*path: str) -> Callable[[str], dict[str, Any]]:
+    """A body with a name there."""
+
+    def body(name: str) -> dict[str, Any]:
+        value: Any = name
+        for key in reversed(path):
+            value = {key: value}
+        return dict(value)
+
+    return body
+
+
+BY_CHOICE: Sequence[tuple[tuple[str, str], tuple[str, str], Callable[[str], dict[str, Any]]]] = (
+    (("networking.k8s.io", "IngressClass"), ("networking.k8s.io", "Ingress"), _at("spec", "ingressClassName")),
+    (("gateway.networking.k8s.io", "GatewayClass"), GATEWAY, _at("spec", "gatewayClassName")),
+    (("storage.k8s.io", "StorageClass"), ("", "PersistentVolumeClaim"), _at("spec", "storageClassName")),
+    (("storage.k8s.io", "StorageClass"), ("", "PersistentVolume"), _at("spec", "storageClassName")),
+    (("storage.k8s.io", "CSIDriver"), ("", "PersistentVolume"), _at("spec", "csi", "driver")),
+    (("node.k8s.io", "RuntimeClass"), ("", "Pod"), _at("spec", "runtimeClassName")),
+    (("scheduling.k8s.io", "PriorityClass"), ("", "Pod"), _at("spec", "priorityClassName")),
+    (("apiregistration.k8s.io", "APIService"), ("autoscaling", "HorizontalPodAutoscaler"), lambda _: {}),
+)
+"""What a package may bring, and who relies on it, with the body that says so."""
+
+
+def _choosing(cluster: Cluster, number: int, **more: Any) -> Found | None:
+    """A package brings a class, a driver or an API, and an object relies on that."""
+    package = _some(cluster.packages, number)
+    if package is None:
+        return None
+    (group, kind), user, body = BY_CHOICE[number % len(BY_CHOICE)]
+    name = f"v1beta1.{package.ref.name}.metrics.k8s.io" if kind == "APIService" else f"{package.ref.name}-class"
+    brought = cluster.add(group, kind, name, owners=[package], body={"spec": {}})
+    home = "" if user[1] == "PersistentVolume" else "shop"
+    put, prefix = (cluster.add, "package-uses") if "owners" in more else (cluster.theirs, "uses")
+    found = put(*user, f"{prefix}-{name}", home, body=body(name), **more)
+    _rely(cluster, brought, found)
+    return found
+
+
+def their_choice(cluster: Cluster, number: int) -> None:
+    """Somebody's Ingress, Gateway, volume, Pod or autoscaler relies on what a package brought."""
+    _choosing(cluster, number)
+
+
+def a_packages_choice(cluster: Cluster, number: int) -> None:
+    """Likewise, of another package: it relies on the first only if it stays."""
+    user = _some(cluster.packages, number + 1)
+    if user is not None:
+        _choosing(cluster, number, owners=[user])
+
+
+def their_choice_where_users_are_forbidden(cluster: Cluster, number: int) -> None:
+    """Likewise, and the kind can't be listed."""
+    found = _choosing(cluster, number)
+    if found is not None:
+        cluster.hidden[found.ref.group_kind] = found.ref.kind.lower() + "s"
+        cluster.doubts.append(f"{found.ref.kind}s can't be listed")
+
+
+def a_packages_instance(cluster: Cluster, number: int) -> None:
+    """A package brings an instance of a kind that another one brought, without requiring that."""
+    names = sorted(name for name in cluster.defines if name.endswith(GADGET[0]))
+    user = _some(cluster.packages, number)
+    if names and user is not None:
+        name = names[number % len(names)]
+        definition = cluster.find(*DEFINITION, name)
+        assert definition is not None
+        _rely(cluster, definition, cluster.add(*cluster.defines[name], "of-package", "shop", owners=[user]))
+
+
+def drawn_from(cluster: Cluster, number: int) -> None:
+    """A HelmRelease of theirs draws from a package's source."""
+    packages = {package.uid for package in cluster.packages}
+    source = _some([f for f in cluster.of(facts.HELM_REPOSITORY.group_kind) if f.owned_by(packages)], number)
+    if source is not None:
+        named = {"kind": "HelmRepository", "name": source.ref.name, "namespace": source.ref.namespace}
+        body = {"spec": {"chart": {"spec": {"chart": "x", "sourceRef": named}}}}
+        found = cluster.theirs(
+            *facts.HELM_RELEASE.group_kind,
+            f"draws-{source.ref.name}",
+            "shop",
+            body=body,
+            finalizers=[facts.FLUX_FINALIZER],
+        )
+        cluster.needed.add(source.uid)
+        cluster.doubts.append("a HelmRelease of theirs draws from a package's source")
+        _rely(cluster, source, found)
 
 
 def their_converted_instance(cluster: Cluster, number: int) -> None:
@@ -508,6 +641,8 @@ def protected_by_helm(cluster: Cluster, number: int) -> None:
         cluster.needed.add(found.uid)
         for release, uids in list(cluster.charts.items()):
             cluster.charts[release] = tuple(uid for uid in uids if uid != found.uid)
+            if found.uid in uids:
+                cluster.left.setdefault(release, set()).add(found.uid)
 
 
 def protected_of_glasskube(cluster: Cluster, number: int) -> None:
@@ -626,6 +761,11 @@ FEATURES: Mapping[str, Feature] = {
         their_subject,
         their_instance,
         their_converted_instance,
+        their_choice,
+        a_packages_choice,
+        their_choice_where_users_are_forbidden,
+        a_packages_instance,
+        drawn_from,
         protected,
         protected_by_helm,
         protected_of_glasskube,
@@ -647,6 +787,8 @@ ADDITIONS = (
     "their_kustomization",
     "their_binding",
     "their_instance",
+    "their_choice_where_users_are_forbidden",
+    "drawn_from",
     "their_claim",
     "unreadable",
 )
@@ -717,14 +859,50 @@ def recipes(max_features: int = 3) -> st.SearchStrategy[Recipe]:
     )
 
 
+def chosen(cluster: Cluster, options: Options) -> Options:
+    """The options with the names of the packages to keep, which are drawn by number."""
+    names = [package_name(package.ref) for package in cluster.packages]
+    return replace(options, keep=tuple(names[int(one) % len(names)] for one in options.keep if names))
+
+
+USES = (
+    "their_binding",
+    "their_instance",
+    "their_converted_instance",
+    "their_choice",
+    "a_packages_choice",
+    "their_choice_where_users_are_forbidden",
+    "a_packages_instance",
+    "drawn_from",
+)
+"""Features that make use of a package."""
+
+
+def shared() -> st.SearchStrategy[Recipe]:
+    """Clusters with several packages, of which others, or one another, make use."""
+    some = st.frozensets(st.sampled_from([part for part in PARTS if "suspended" not in part]), min_size=1)
+    pair = st.tuples(st.integers(0, 3), st.integers(0, 3))
+    return st.builds(
+        Recipe,
+        glasskube=st.just("whole"),
+        flux=st.just("whole"),
+        operator_runs=st.booleans(),
+        helm_runs=st.sampled_from([True, True, True, False]),
+        packages=st.lists(st.tuples(st.booleans(), some), min_size=2, max_size=4).map(tuple),
+        requires=st.frozensets(pair, max_size=3),
+        features=st.lists(st.tuples(st.sampled_from(USES), st.integers(0, 59)), max_size=3).map(tuple),
+    )
+
+
 def options() -> st.SearchStrategy[Options]:
-    """Every consent and choice."""
+    """Every consent and choice; `keep` has numbers."""
     rarely = st.sampled_from([False, False, True])
     none: st.SearchStrategy[dict[str, Any]] = st.just({})
     keep = st.fixed_dictionaries(
         {
-            "keep": st.sampled_from([(), ("pkg0",), ("pkg1", "shop/pkg2")]),
+            "keep": st.sampled_from([("0",), ("1",), ("0", "2"), ("1", "2")]),
             "hand_over": st.sampled_from(["", "flux", "helm"]),
+            "delete_in_use": st.booleans(),
         }
     )
     by_use = st.fixed_dictionaries({"keep_in_use": st.sampled_from(["auto", "flux", "helm"])})

@@ -7,10 +7,11 @@ from functools import lru_cache
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.model.kinds import DEFINITION
+from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, POD
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .ownership import helm_release_of, installed_by, origin_of, own_consequences
+from .programs import programs_of, wrote_alone
 
 Brought = Mapping[Ref, Found]
 
@@ -33,6 +34,26 @@ def brought(survey: Survey) -> Mapping[Ref, Brought]:
 
 def _installed(found: Found, survey: Survey) -> list[Found]:
     return installed_by(found, survey) if found.ref.group_kind == facts.HELM_RELEASE.group_kind else []
+
+
+@lru_cache(maxsize=2)
+def default_instances(survey: Survey) -> frozenset[str]:
+    """UIDs of the instances that a package's own programs made by default of a kind that it brought.
+
+    What they made for an object of others has that as its owner, directly or not.
+    """
+    made: dict[str, Found] = {}
+    brought_by_any: set[str] = set()
+    for own in brought(survey).values():
+        programs = programs_of(found.get("spec") for found in own.values() if found.ref.group_kind == POD)
+        kinds = {kind for ref in own if (kind := survey.defines.get(ref.name)) and ref.group_kind == DEFINITION}
+        made |= {one.uid: one for one in survey.of_kind(*sorted(kinds)) if wrote_alone(programs, one)}
+        brought_by_any |= {found.uid for found in own.values()}
+    others = survey.existing - brought_by_any - survey.package_uids - made.keys()
+    while theirs := {uid for uid, found in made.items() if found.owned_by(others)}:
+        others |= theirs
+        made = {uid: found for uid, found in made.items() if uid not in theirs}
+    return frozenset(made)
 
 
 def left_by_helm(survey: Survey, objects: Iterable[Found]) -> Brought:

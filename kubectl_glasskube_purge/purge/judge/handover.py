@@ -18,7 +18,8 @@ from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import KeepMode, Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
-from .ownership import chart_of, foreign_claims, stored_release, stray_charts
+from .foreign import packaged
+from .ownership import chart_of, drawing_from, foreign_claims, stored_release, stray_charts
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Kept:
         """What stays, with how it is managed from then on.
 
         Glasskube's own objects that came as a package, the auto-updater's, go all the same.
-        What of Flux's kinds somebody else owns, too, isn't Helm's to have.
+        What of Flux's kinds somebody else owns or draws from, too, isn't Helm's to have.
         """
         ours = inventory.every_object()
         alone = self._owned_alone() if mode == "helm" else ()
@@ -57,9 +58,11 @@ class Kept:
         return frozenset(found.uid for found in (*self.helm_releases(), *self.sources()) if mode == "helm")
 
     def _owned_alone(self) -> tuple[Found, ...]:
-        """What only packages own, not by its own word alone."""
+        """What only packages own, not by its own word alone, and no other user draws from."""
         others, claims = self.survey.existing - self.survey.package_uids, foreign_claims(self.survey)
-        return tuple(found for found in self.owned if not found.owned_by(others) and found.ref not in claims)
+        own = packaged(self.survey).keys() | {chart.ref for chart in stray_charts(self.survey)}
+        alone = (found for found in self.owned if not found.owned_by(others) and found.ref not in claims)
+        return tuple(found for found in alone if not drawing_from(self.survey, found.ref, own))
 
     def helm_releases(self) -> tuple[Found, ...]:
         """The HelmReleases that only packages own."""

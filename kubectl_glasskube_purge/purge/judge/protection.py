@@ -12,6 +12,7 @@ from kubectl_glasskube_purge.purge.model.kinds import BINDINGS, CLUSTER_ROLE, DE
 from kubectl_glasskube_purge.purge.model.plan import Protection
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
+from .brought import default_instances
 from .foreign import strangers, unseen_in_namespaces
 from .ownership import (
     consequences,
@@ -115,7 +116,9 @@ def _definition(found: Found, use: _Use) -> Protection | None:
         return None
     if any(one.what == found.ref.name for one in use.survey.unreadable):
         return Protection(found, "its instances can't be read, and may be somebody else's")
-    foreign = [instance for instance in use.survey.of_kind(kind) if instance.ref not in use.own]
+    defaults = default_instances(use.survey)
+    instances = use.survey.of_kind(kind)
+    foreign = [one for one in instances if one.ref not in use.own and one.uid not in defaults]
     return _for(foreign, found, "has instances that no package owns") if foreign else None
 
 

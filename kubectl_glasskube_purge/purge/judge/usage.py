@@ -28,9 +28,8 @@ from kubectl_glasskube_purge.purge.model.kinds import (
 from kubectl_glasskube_purge.purge.model.plan import Use
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
-from .brought import brought
+from .brought import brought, default_instances
 from .ownership import drawing_from
-from .programs import programs_of, wrote_alone
 
 
 @dataclass(frozen=True)
@@ -58,13 +57,13 @@ Uses = Iterator[tuple[str, list[Ref]]]
 
 def instances(package: Package, own: Collection[Found], others: Others) -> Uses:
     """Instances of its kinds that others made."""
-    programs = programs_of(found.get("spec") for found in own if found.ref.group_kind == POD)
+    defaults = default_instances(others.survey)
     for definition in own:
         kind = others.survey.defines.get(definition.ref.name) if definition.ref.group_kind == DEFINITION else None
         if any(one.what == definition.ref.name for one in others.survey.unreadable):
             yield f"instances of {definition.ref.name}, which can't be read", [definition.ref]
         elif kind is not None:
-            theirs = [one.ref for one in others.of_kind(kind) if not wrote_alone(programs, one)]
+            theirs = [one.ref for one in others.of_kind(kind) if one.uid not in defaults]
             yield f"instances of {definition.ref.name}", theirs
 
 
@@ -74,6 +73,7 @@ def classes(package: Package, own: Iterable[Found], others: Others) -> Uses:
         for kind, name_of in _CHOICES.get(found.ref.group_kind, ()):
             choosing = [one for one in others.of_kind(kind) if name_of(one) == found.ref.name]
             yield f"{found.ref}", [one.ref for one in choosing if not _is_bound(one, others)]
+            yield from _unread(found, others, kind)
 
 
 def apis(package: Package, own: Iterable[Found], others: Others) -> Uses:
@@ -81,6 +81,7 @@ def apis(package: Package, own: Iterable[Found], others: Others) -> Uses:
     for found in own:
         if found.ref.group_kind == API_SERVICE and found.ref.name.endswith("metrics.k8s.io"):
             yield f"{found.ref}", [one.ref for one in others.of_kind(AUTOSCALER)]
+            yield from _unread(found, others, AUTOSCALER)
 
 
 def sources(package: Package, own: Iterable[Found], others: Others) -> Uses:
@@ -88,6 +89,13 @@ def sources(package: Package, own: Iterable[Found], others: Others) -> Uses:
     for found in sorted(own, key=lambda found: found.ref):
         if found.ref.group == facts.SOURCE_GROUP:
             yield found.ref.display, [one.ref for one in drawing_from(others.survey, found.ref, others.own)]
+            yield from _unread(found, others, facts.HELM_CHART.group_kind)
+
+
+def _unread(found: Found, others: Others, kind: tuple[str, str]) -> Uses:
+    """A kind that can't be listed may have users."""
+    for one in others.survey.hidden(kind):
+        yield f"{found.ref.display}, because {one.what} can't be read", [found.ref]
 
 
 def roles(package: Package, own: Iterable[Found], others: Others) -> Uses:

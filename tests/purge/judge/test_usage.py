@@ -139,7 +139,11 @@ def test_a_source_that_others_draw_from_stays() -> None:
     cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", "shop", body={"spec": spec})
     assert users(cluster) == {"mine"}
     consent = decided(cluster, delete_in_use=True)
-    assert Ref(*facts.HELM_REPOSITORY.group_kind, "pkg0-home", "pkg0-pkg0") not in consent.going
+    drawn_from = Ref(*facts.HELM_REPOSITORY.group_kind, "pkg0-home", "pkg0-pkg0")
+    assert drawn_from not in consent.going
+    handed = decided(cluster, keep=("pkg0",), hand_over="helm")
+    assert drawn_from not in handed.going, "nor with a package that Helm gets"
+    assert handed.flux == "keep"
 
 
 def test_a_users_own_chart_is_no_stray() -> None:
@@ -179,6 +183,33 @@ def test_what_only_a_packages_own_programs_wrote_is_no_use_by_others(program: st
     assert users(cluster) == ({"default"} if counts else set())
     cluster.theirs(GROUP, "Certificate", "mine", "pkg0-home", managers=[program, "kubectl-edit"])
     assert "mine" in users(cluster)
+
+
+def test_what_an_operator_made_by_default_goes_with_its_kind_and_what_it_made_for_others_is_use() -> None:
+    cluster = installed("plain", packages=1)
+    definition = by_owner(cluster)
+    cluster.defines[DEFINED] = (GROUP, "Certificate")
+    containers = [{"image": "example.com/cert-controller:v1"}]
+    cluster.add("", "Pod", "x", "pkg0-home", owners=cluster.packages, body={"spec": {"containers": containers}})
+    wrote = {"managers": ["cert-controller"]}
+    default = cluster.add(GROUP, "Certificate", "default", "pkg0-home", **wrote)
+    cluster.add(GROUP, "Certificate", "of-default", "pkg0-home", owners=[default], **wrote)
+    assert decision(cluster).decision == "delete"
+    assert {ref.name for ref in decided(cluster).going} >= {definition.ref.name, "default", "of-default"}
+
+    theirs = cluster.theirs(*INGRESS, "mine", "shop")
+    made = cluster.add(GROUP, "Certificate", "for-mine", "shop", owners=[theirs], **wrote)
+    cluster.add(GROUP, "Certificate", "of-that", "shop", owners=[made], **wrote)
+    assert users(cluster) == {"for-mine", "of-that"}
+    assert not {definition.ref, made.ref} & decided(cluster, delete_in_use=True).going.keys()
+
+
+def test_users_of_a_kind_that_cannot_be_listed_may_rely_on_a_class() -> None:
+    cluster = installed("plain", packages=1)
+    cluster.add(*INGRESS_CLASS, "web", owners=cluster.packages)
+    cluster.hidden[INGRESS] = "ingresses.networking.k8s.io"
+    assert decision(cluster).decision == "undecided"
+    assert decision(cluster).uses[0].what.endswith("because ingresses.networking.k8s.io can't be read")
 
 
 # -- the decision
