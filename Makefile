@@ -40,7 +40,7 @@ test: lint controlplane ## Everything that has to pass
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 .PHONY: test-crash
-test-crash: controlplane ## Kill the purge at every point, let requests fail by 20 seeds, purge every release, try 2,000 clusters
+test-crash: controlplane ## Every crash point, 20 seeds of faults, every release, 2,000 clusters, and other slow tests
 	$(BIN)/python -m pytest -n $(WORKERS) -m crash
 	$(BIN)/python -m pytest -n $(WORKERS) --hypothesis-profile thorough tests/purge/judge/test_promises.py
 

@@ -544,6 +544,8 @@ class ControlPlane:
     def _start(self, name: str, ready: str | None) -> None:
         log = str(self.directory / f"{name}.log")
         environment = {**_clean_environment(), "PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": ""}
+        # Memory is plenty, cores are few.
+        environment["GOGC"] = "400"
         self._supervisor.order(
             do="start", name=name, argv=self._argv[name], log=log, env=environment, cwd=str(self.directory)
         )

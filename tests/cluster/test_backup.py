@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import pytest
+
 from kubectl_glasskube_purge.flows.run import connected, new_record
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
@@ -218,6 +220,7 @@ def test_it_may_go_to_stdout_and_to_no_file_that_exists(cluster: ControlPlane, t
     assert "is gone from" in result.stderr
 
 
+@pytest.mark.crash
 def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: ControlPlane, tmp_path: Path) -> None:
     install.installed(cluster, packages=TWO_PACKAGES)
     let_nobody_delete(cluster, "packages.glasskube.dev", "packagerepositories")

@@ -12,6 +12,8 @@ import dataclasses
 import json
 from collections.abc import Callable, Iterator, Mapping
 
+import pytest
+
 from tests.cluster.api import JSON, ApiError, Object
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.doubles import catalog, certificates
@@ -134,6 +136,7 @@ def reasons(result: Result, action: str) -> dict[str, str]:
     return {f"{one['kind']} {one['namespace']}/{one['name']}": one["reason"] for one in objects}
 
 
+@pytest.mark.crash
 def test_suspended_packages_and_those_without_repository_go_whatever_version_and_certificate_the_operator_has(
     cluster: ControlPlane,
 ) -> None:

@@ -205,6 +205,7 @@ def test_the_page_on_scripts_works_from_top_to_bottom(
                 check(shell, statement, installed=False)
 
 
+@pytest.mark.crash
 def test_the_page_on_many_clusters_works_from_top_to_bottom(
     cluster: ControlPlane, assert_clean: Callable[..., None], tmp_path: Path
 ) -> None:

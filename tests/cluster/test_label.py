@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jsonschema
+import pytest
 
 from kubectl_glasskube_purge.report.document import schema
 from tests.cluster.controlplane import ControlPlane
@@ -120,6 +121,7 @@ def test_what_is_shared_with_others_isnt_labelled(cluster: ControlPlane) -> None
     assert any("not labelled" in one["why"] for one in document["kept"])
 
 
+@pytest.mark.crash
 def test_a_label_of_somebody_else_stays_and_an_object_that_vanished_isnt_made(cluster: ControlPlane) -> None:
     install.installed(cluster, variant="slim")
     service = cluster.api.get("v1", "Service", "glasskube-webhook-service", install.NAMESPACE)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from kubectl_glasskube_purge.flows.explain import ExplainRequest, Wanted, answer
@@ -628,6 +629,7 @@ def policy(cluster: ControlPlane, name: str, expression: str) -> None:
 # -- what isn't what was seen
 
 
+@pytest.mark.crash
 def test_whatever_took_the_name_of_what_was_seen_is_left_alone(
     cluster: ControlPlane, assert_clean: Callable[..., None]
 ) -> None:

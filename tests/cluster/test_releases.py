@@ -20,16 +20,17 @@ from . import install
 REAL = pytest.mark.skipif(not install.RELEASES.is_dir(), reason="the real release manifests aren't at hand")
 
 
-REPEATED = frozenset(inventory.releases()) - frozenset(
+LAST = inventory.releases()[-1]
+COVERED = {LAST} | frozenset(inventory.releases()) - frozenset(
     {frozenset(inventory.objects(version, "slim")): version for version in inventory.releases()}.values()
 )
-"""The releases whose objects a later one has, too: a release is told by them."""
+"""The releases whose objects a later one has, too, and the last one, which all other tests install."""
 
 
 @REAL
 @pytest.mark.parametrize(
     "version",
-    [pytest.param(one, marks=pytest.mark.crash) if one in REPEATED else one for one in inventory.releases()],
+    [pytest.param(one, marks=pytest.mark.crash) if one in COVERED else one for one in inventory.releases()],
 )
 def test_every_release_is_recognised_and_purged(
     cluster: ControlPlane, assert_clean: Callable[..., None], version: str
@@ -53,8 +54,7 @@ def test_every_release_is_recognised_and_purged(
 @REAL
 @pytest.mark.parametrize(
     "version",
-    # All other tests purge the last one.
-    [inventory.releases()[1], "v0.12.0", pytest.param(inventory.releases()[-1], marks=pytest.mark.crash)],
+    [inventory.releases()[1], *(pytest.param(one, marks=pytest.mark.crash) for one in ("v0.12.0", LAST))],
 )
 def test_a_release_with_flux_leaves_nothing(
     cluster: ControlPlane, assert_clean: Callable[..., None], version: str

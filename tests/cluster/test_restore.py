@@ -253,6 +253,7 @@ def manifest_file(folder: Path) -> str:
     return str(path)
 
 
+@pytest.mark.crash
 def test_a_flux_that_others_turned_out_to_need_is_rebuilt_and_their_release_is_ready_again(
     cluster: ControlPlane, tmp_path: Path
 ) -> None:

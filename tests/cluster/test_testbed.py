@@ -141,6 +141,7 @@ def test_webhook_refuses_what_others_depend_on_until_they_go(cluster: ControlPla
     cluster.api.delete(named("PackageRepository", "glasskube"))
 
 
+@pytest.mark.crash
 def test_operator_prunes_what_was_only_a_dependency(cluster: ControlPlane) -> None:
     install(cluster, repository=catalog.SLOW_URL)  # so that packages that require others have the finalizer
     install_packages(cluster, [WantedPackage("ClusterPackage", "app"), WantedPackage("ClusterPackage", "dashboard")])
@@ -154,7 +155,10 @@ def test_operator_prunes_what_was_only_a_dependency(cluster: ControlPlane) -> No
     assert [one["spec"]["name"] for one in cluster.api.list(GROUP, "PackageInfo")] == ["dashboard"]
 
 
-@pytest.mark.parametrize("operator", ["unready", "absent", "scaled-down", "crashing"])
+@pytest.mark.parametrize(
+    "operator",
+    ["unready", "absent", *(pytest.param(one, marks=pytest.mark.crash) for one in ("scaled-down", "crashing"))],
+)
 def test_deletes_fail_where_nobody_answers_the_webhook(cluster: ControlPlane, operator: OperatorState) -> None:
     install(cluster, operator=operator)
     with pytest.raises(ApiError, match=r"failed calling webhook .*connection refused") as refused:
@@ -171,6 +175,7 @@ def test_deletes_fail_where_nobody_answers_the_webhook(cluster: ControlPlane, op
     cluster.api.delete(named("PackageRepository", "glasskube"))
 
 
+@pytest.mark.crash
 def test_operator_whose_pod_is_not_ready_reconciles_and_cannot_write_finalizers(cluster: ControlPlane) -> None:
     install(cluster, operator="unready")
     with without_webhook(cluster):
@@ -182,6 +187,7 @@ def test_operator_whose_pod_is_not_ready_reconciles_and_cannot_write_finalizers(
         cluster.api.patch(named("ClusterPackage", "dashboard"), {"metadata": {"finalizers": []}})
 
 
+@pytest.mark.crash
 def test_suspended_package_keeps_its_finalizer(cluster: ControlPlane) -> None:
     install(cluster)
     install_packages(cluster, [WantedPackage("ClusterPackage", "dashboard")])
@@ -198,6 +204,7 @@ def test_suspended_package_keeps_its_finalizer(cluster: ControlPlane) -> None:
     gone(cluster, named("Namespace", "dashboard", api_version="v1"))
 
 
+@pytest.mark.crash
 def test_only_packages_that_require_no_others_get_their_finalizer_again(cluster: ControlPlane) -> None:
     install(cluster)
     install_packages(cluster, [WantedPackage("ClusterPackage", "gateway")])  # brings certs
@@ -230,6 +237,7 @@ def test_only_packages_that_require_no_others_get_their_finalizer_again(cluster:
         assert found["metadata"].get("finalizers", []) == expected
 
 
+@pytest.mark.crash
 def test_helm_release_keeps_its_finalizer_while_helm_controller_is_down(cluster: ControlPlane) -> None:
     install(cluster)
     install_packages(cluster, [WantedPackage("ClusterPackage", "ingress")])
@@ -415,6 +423,7 @@ def test_nothing_outlives_a_test_run_that_is_killed(tmp_path: Path) -> None:
     assert not directory.exists()
 
 
+@pytest.mark.crash
 def test_cluster_comes_back_to_a_snapshot_whatever_happened(cluster: ControlPlane) -> None:
     pristine = cluster.snapshot()
     before = dump(cluster)
@@ -439,6 +448,7 @@ def test_cluster_comes_back_to_a_snapshot_whatever_happened(cluster: ControlPlan
     gone(cluster, named("Namespace", "dashboard", api_version="v1"))
 
 
+@pytest.mark.crash
 def test_prepared_install_is_the_same_each_time(cluster: ControlPlane) -> None:
     packages = (WantedPackage("ClusterPackage", "ingress"), WantedPackage("Package", "orders", "shop", "postgres"))
     before = installed(cluster, packages=packages, among_others=True)

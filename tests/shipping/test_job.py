@@ -141,6 +141,7 @@ def test_the_api_server_takes_the_job_and_its_pod(applied: ControlPlane) -> None
     assert "would violate PodSecurity" not in answer.stderr
 
 
+@pytest.mark.crash
 def test_the_job_purges_with_its_role_and_needs_all_of_it(
     applied: ControlPlane, assert_clean: Callable[..., None]
 ) -> None:
