@@ -40,7 +40,7 @@ from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for, r
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.judge.kept import stayed_after_all
 from kubectl_glasskube_purge.purge.judge.plan import plan
-from kubectl_glasskube_purge.purge.judge.verify import verify
+from kubectl_glasskube_purge.purge.judge.verify import kinds_to_verify, verify
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import Event, GuardStopped, Interrupted, Limits, ObjectDone, Stopped
 from kubectl_glasskube_purge.purge.model.plan import BUSY, Options, Plan
@@ -367,7 +367,7 @@ async def _execute_or_fail(journey: Journey[Request], ready: _Ready, limits: Lim
     try:
         await _execute(journey, ready, limits)
     except KubeError as error:
-        await _see_what_is_left(journey, ready.plan)
+        await _see_what_is_left(journey, ready.survey, ready.plan)
         if isinstance(error, (Unauthorized, Unreachable)):
             raise
         journey.record.end(error)
@@ -395,9 +395,9 @@ async def _execute(journey: Journey[Request], ready: _Ready, limits: Limits) -> 
         # By consent. What the guard spared was to go, and is listed as left.
         decided = record.plan = stayed_after_all(decided, stayed)
     if stopped is not None:
-        await _see_what_is_left(journey, decided)
+        await _see_what_is_left(journey, ready.survey, decided)
         return record.end(stopped)
-    after = await survey(client, also=frozenset(decided.going))
+    after = await _survey_after(client, ready.survey, decided)
     record.verification = verify(after, decided)
     if record.verification.clean:
         record.outcome = "clean"
@@ -416,13 +416,17 @@ async def _leave_no_notes(client: Client, after: Survey) -> None:
                 await backup.forget(client, namespace)
 
 
-async def _see_what_is_left(journey: Journey[Request], decided: Plan) -> None:
+async def _survey_after(client: Client, before: Survey, decided: Plan) -> Survey:
+    return await survey(client, also=frozenset(decided.going), kinds=kinds_to_verify(before, decided))
+
+
+async def _see_what_is_left(journey: Journey[Request], before: Survey, decided: Plan) -> None:
     """Looks at what a run leaves that ended early, if that can be done soon: it is over, and nobody waits for long."""
     client = journey.client
     client.hurry.clear()
     client.retry_seconds = min(client.retry_seconds, _LAST_LOOK / 2)
     with anyio.move_on_after(_LAST_LOOK), contextlib.suppress(KubeError):
-        journey.record.verification = verify(await survey(client, also=frozenset(decided.going)), decided)
+        journey.record.verification = verify(await _survey_after(client, before, decided), decided)
 
 
 _LAST_LOOK = 20.0

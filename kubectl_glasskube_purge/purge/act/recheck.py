@@ -79,7 +79,7 @@ async def _revisit(run: Run, stage: Stage) -> Survey | None:
     kinds = {kind for kind in definitions if kind is not None}
     if run.survey.operator.ref in refs:
         kinds.update(facts.PACKAGE_GROUP_KINDS)
-    return await revisit(run.client, kinds, namespaces) if namespaces or kinds else None
+    return await revisit(run.client, kinds, namespaces, run.survey.counted) if namespaces or kinds else None
 
 
 def _require_readable(run: Run, current: Survey) -> None:

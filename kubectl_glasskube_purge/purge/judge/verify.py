@@ -16,6 +16,13 @@ JUST_EXISTS = "exists"
 """Why something is left that nothing holds: nobody deleted it."""
 
 
+def kinds_to_verify(before: Survey, plan: Plan) -> frozenset[tuple[str, str]]:
+    """What `verify` needs to see of the cluster after a purge by this plan. What couldn't be read is tried again."""
+    refs = {*inventory.every_object(), *plan.going}
+    unreadable = {one.kind for one in before.unreadable if one.kind}
+    return frozenset({ref.group_kind for ref in refs} | {*facts.GLASSKUBE_GROUP_KINDS} | unreadable)
+
+
 def verify(after: Survey, plan: Plan | None = None) -> Verification:
     """Looks for what is left of Glasskube.
 

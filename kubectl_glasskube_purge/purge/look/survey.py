@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import errors
-from kubectl_glasskube_purge.kube.client import Client
+from kubectl_glasskube_purge.kube.client import PAGE, Client
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.retries import Tries
@@ -46,9 +46,6 @@ from . import helm_release
 from .compose import compose, controllers
 from .relevant import FIRST, ROOTS, is_packaged, package_namespaces, relevant, whole, without_aliases
 
-FEW = 2
-"""Namespaces that are read one by one. For more, a list per kind of all namespaces takes fewer requests."""
-
 NOT_SERVED_SECONDS = 10.0
 """How long a list is tried again of a kind that exists and isn't served: longer than a new CRD takes to be served."""
 
@@ -62,6 +59,7 @@ class _Reading:
     listed: dict[tuple[str, str], str] = field(default_factory=dict)
     uids: array[int] = field(default_factory=lambda: array("q"))
     """Hashes of the UIDs of all that was read: a twelfth of their memory. Two are alike by chance, once in 10^14."""
+    counted: dict[tuple[str, str], int] = field(default_factory=dict)
     passed_over: dict[tuple[str, str], PassedOver] = field(default_factory=dict)
     unreadable: list[Unreadable] = field(default_factory=list)
     whole: frozenset[tuple[str, str]] = whole({})
@@ -92,10 +90,11 @@ class _Reading:
     async def list(self, resource: Resource, namespace: str = "", keep: Callable[[Found], bool] | None = None) -> None:
         """Lists a kind. One that is gone since the discovery has no objects."""
 
-        passed_over = PassedOver()
+        passed_over, counted = PassedOver(), 0
 
         def count_and_keep(found: Found) -> bool:
-            nonlocal passed_over
+            nonlocal passed_over, counted
+            counted += 1
             self.uids.append(hash(found.uid))
             if keep is None or keep(found):
                 return True
@@ -115,6 +114,7 @@ class _Reading:
                     await tries.again(errors.Busy(f"it exists, and isn't served: {error.message}"))
                     continue
                 self.listed[resource.group_kind] = listing.resource_version
+                self.counted[resource.group_kind] = counted
                 self.passed_over[resource.group_kind] = passed_over
                 self.take(listing.items)
                 return
@@ -141,7 +141,7 @@ class _Reading:
             unreadable=self.unreadable,
             looked_at={*facts.GLASSKUBE_GROUP_KINDS, *looked_at},
         )
-        return replace(survey, listed=dict(self.listed), passed_over=dict(self.passed_over))
+        return replace(survey, listed=dict(self.listed), counted=dict(self.counted), passed_over=dict(self.passed_over))
 
     @property
     def roots(self) -> Mapping[Ref, Found]:
@@ -149,8 +149,14 @@ class _Reading:
         return {ref: found for ref, found in self.objects.items() if ref.group_kind in ROOTS}
 
 
-async def survey(client: Client, also: Collection[Ref] = (), *, all_of_flux: bool = False) -> Survey:
-    """Surveys the whole cluster. Objects named in `also` are kept whatever they are.
+async def survey(
+    client: Client,
+    also: Collection[Ref] = (),
+    *,
+    all_of_flux: bool = False,
+    kinds: Collection[tuple[str, str]] | None = None,
+) -> Survey:
+    """Surveys the whole cluster, or only some kinds of it. Objects named in `also` are kept whatever they are.
 
     With `all_of_flux`, so are all objects of Flux's kinds: whatever deletes their CRDs deletes those of others, too.
 
@@ -160,7 +166,7 @@ async def survey(client: Client, also: Collection[Ref] = (), *, all_of_flux: boo
     discovery = await client.discover()
     reading = _Reading(client)
     reading.unreadable += [Unreadable(group, "its API server doesn't answer") for group in discovery.unreadable]
-    resources = reading.resources
+    resources = [one for one in reading.resources if kinds is None or one.group_kind in FIRST.union(kinds)]
     await asyncio.gather(*(reading.list(resource) for resource in resources if resource.group_kind in FIRST))
     reading.whole = whole(reading.objects)
     everything = frozenset(facts.FLUX_GROUP_KINDS) if all_of_flux else frozenset()
@@ -216,20 +222,27 @@ def _unavailable(reading: _Reading) -> set[Ref]:
     return unavailable
 
 
-async def revisit(client: Client, kinds: Collection[tuple[str, str]], namespaces: Collection[str]) -> Survey:
+async def revisit(
+    client: Client,
+    kinds: Collection[tuple[str, str]],
+    namespaces: Collection[str],
+    counted: Mapping[tuple[str, str], int],
+) -> Survey:
     """Surveys again all instances of some kinds, and all that is in some namespaces. Nothing else is in it.
 
-    The kinds are those that the last survey discovered. An owner of a kind that
+    The kinds are those that the last survey discovered, and how many objects it `counted` of them decides if a list of
+    all namespaces takes fewer requests than one per namespace. An owner of a kind that
     wasn't read counts as existing, except for Glasskube's own kinds: those were
     seen to be gone before. Raises `Unauthorized`; a kind that can't be listed ends up in `unreadable`.
     """
     reading = _Reading(client)
-    wanted = [(resource, "") for resource in reading.resources if resource.group_kind in kinds]
-    namespaced = [resource for resource in reading.resources if resource.namespaced]
-    if len(namespaces) > FEW:
-        wanted += [(resource, "") for resource in namespaced if resource.group_kind not in kinds]
-    else:
-        wanted += [(resource, name) for resource in namespaced for name in namespaces]
+    wanted: list[tuple[Resource, str]] = []
+    for resource in reading.resources:
+        pages = 1 + counted.get(resource.group_kind, 0) // PAGE
+        if resource.group_kind in kinds or (resource.namespaced and pages < len(namespaces)):
+            wanted.append((resource, ""))
+        elif resource.namespaced:
+            wanted += [(resource, name) for name in namespaces]
 
     def matters(found: Found) -> bool:
         return found.ref.group_kind in kinds or found.ref.namespace in namespaces

@@ -160,6 +160,8 @@ class Survey:
     objects: Mapping[Ref, Found] = field(default_factory=dict)
     listed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """Kinds that were listed, with the resourceVersion a watch of them goes on from."""
+    counted: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How many objects of each kind were read, kept or not."""
     passed_over: Mapping[tuple[str, str], PassedOver] = field(default_factory=dict)
     """Of Flux's kinds, what has nothing to do with packages."""
     defines: Mapping[str, tuple[str, str]] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from kubectl_glasskube_purge.kube.objects import Found, Owner, Ref
 from kubectl_glasskube_purge.purge.judge.held import is_of_kubernetes
 from kubectl_glasskube_purge.purge.judge.packages import in_order
 from kubectl_glasskube_purge.purge.judge.plan import plan
-from kubectl_glasskube_purge.purge.judge.verify import verify
+from kubectl_glasskube_purge.purge.judge.verify import kinds_to_verify, verify
 from kubectl_glasskube_purge.purge.model.claim import CLAIM_ANNOTATION
 from kubectl_glasskube_purge.purge.model.plan import GONE, Options, Plan
 from kubectl_glasskube_purge.purge.model.survey import Package
@@ -573,3 +573,15 @@ def test_what_a_gone_controller_leaves_is_dropped_and_deleted_also_if_flux_stays
 )
 def test_kubernetes_own_finalizers_are_told_by_their_domain(finalizer: str, of_kubernetes: bool) -> None:
     assert is_of_kubernetes(finalizer) == of_kubernetes
+
+
+def test_what_is_left_shows_in_the_kinds_that_are_verified() -> None:
+    cluster = installed(packages=2)
+    before = cluster.survey()
+    decision = plan(before, Options())
+    kinds = kinds_to_verify(before, decision)
+    seen = {ref: found for ref, found in before.objects.items() if ref.group_kind in kinds}
+    assert ("networking.k8s.io", "Ingress") not in kinds
+    whole = verify(before, decision)
+    assert whole.leftovers
+    assert verify(replace(before, objects=seen), decision).leftovers == whole.leftovers
