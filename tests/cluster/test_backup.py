@@ -55,6 +55,7 @@ def as_broken(cluster: ControlPlane, breakage: str, *arguments: str) -> subproce
     )
 
 
+@pytest.mark.crash
 def test_a_backup_interrupted_at_any_byte_never_leads_to_a_delete(cluster: ControlPlane, tmp_path: Path) -> None:
     install.installed(cluster, variant="slim")
     since = cluster.audit_position()

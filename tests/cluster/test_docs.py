@@ -178,6 +178,7 @@ RESTORES = "purge restore"
 """Wants a cluster that was purged, and its backup."""
 
 
+@pytest.mark.crash
 def test_the_page_on_scripts_works_from_top_to_bottom(
     cluster: ControlPlane, assert_clean: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -117,7 +117,8 @@ def hand_over_killed(cluster: ControlPlane, whom: str, change: int) -> bool:
     return True
 
 
-@pytest.mark.parametrize(("whom", "change"), [("helm", 9), pytest.param("flux", 14, marks=pytest.mark.crash)])
+@pytest.mark.crash
+@pytest.mark.parametrize(("whom", "change"), [("helm", 9), ("flux", 14)])
 def test_an_interrupted_hand_over_never_ends_in_an_uninstall(cluster: ControlPlane, whom: str, change: int) -> None:
     assert hand_over_killed(cluster, whom, change)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
+import pytest
+
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.doubles.catalog import GADGETS
 from tests.cluster.dump import settled_difference
@@ -45,6 +47,7 @@ def test_hooks_run_and_instances_are_finalized_before_their_controllers_are_dele
     assert not warnings(result, "finalizer-dropped")
 
 
+@pytest.mark.crash
 def test_it_goes_on_after_a_kill_while_namespaces_end_beside_other_stages(cluster: ControlPlane) -> None:
     before = install.installed(cluster, packages=PACKAGES)
     with faults(cluster) as proxy:
