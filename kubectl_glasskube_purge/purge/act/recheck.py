@@ -12,7 +12,7 @@ from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge import flux
 from kubectl_glasskube_purge.purge.judge.foreign import foreign_in
-from kubectl_glasskube_purge.purge.look.survey import revisit, survey
+from kubectl_glasskube_purge.purge.look.survey import revisit
 from kubectl_glasskube_purge.purge.model.events import GuardStopped
 from kubectl_glasskube_purge.purge.model.kinds import DEFINITION, NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Stage
@@ -46,7 +46,7 @@ async def recheck(run: Run, stage: Stage, spared: Spared) -> Spared:
     """
     of_flux = inventory.every_flux_object()
     takes_flux = run.plan.flux == "delete" and any(action.ref in of_flux for action in stage.deletes)
-    current = await survey(run.client, all_of_flux=True) if takes_flux else await _revisit(run, stage)
+    current = await _revisit(run, stage, takes_flux)
     if current is None:
         return spared
     # What would tell the version may be gone by now.
@@ -71,14 +71,18 @@ def _started_by(run: Run, stage: Stage) -> list[Found]:
     return [*(action.found for action in stage.deletes), *(one.found for one in followers)]
 
 
-async def _revisit(run: Run, stage: Stage) -> Survey | None:
-    """Surveys what the stage deletes without naming it; None if it names everything."""
+async def _revisit(run: Run, stage: Stage, takes_flux: bool) -> Survey | None:
+    """Surveys what the stage deletes without naming it, and who uses the Flux that it deletes; None for neither."""
     refs = [found.ref for found in _started_by(run, stage)]
     namespaces = {ref.name for ref in refs if ref.group_kind == NAMESPACE}
     definitions = (run.survey.defines.get(ref.name) for ref in refs if ref.group_kind == DEFINITION)
     kinds = {kind for kind in definitions if kind is not None}
     if run.survey.operator.ref in refs:
         kinds.update(facts.PACKAGE_GROUP_KINDS)
+    if takes_flux:
+        kinds |= flux.KINDS
+        if any(ref.namespace == facts.FLUX_NAMESPACE for ref in refs):
+            namespaces.add(facts.FLUX_NAMESPACE)
     return await revisit(run.client, kinds, namespaces, run.survey.counted) if namespaces or kinds else None
 
 

@@ -230,6 +230,17 @@ def it_is_labelled_as_glasskubes(survey: Survey, objects: tuple[Found, ...]) -> 
         yield Evidence(False, f"labelled as Glasskube's: {displayed(f.ref for f in labelled)}")
 
 
+KINDS = frozenset(
+    {
+        *(kind.group_kind for kind in (*facts.FLUX_KINDS, *facts.FLUX_OTHER_KINDS, facts.FLUX_INSTANCE)),
+        *facts.GLASSKUBE_GROUP_KINDS,
+        *(ref.group_kind for ref in inventory.every_flux_object() if not ref.namespace),
+        *BINDINGS,
+        DEPLOYMENT,
+    }
+)
+"""What the checks read anywhere in the cluster. Of Flux's own namespace they read everything."""
+
 CHECKS: tuple[Callable[[Survey, tuple[Found, ...]], Iterator[Evidence]], ...] = (
     everything_was_readable,
     glasskube_applied_it,

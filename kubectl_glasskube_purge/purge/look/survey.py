@@ -163,22 +163,9 @@ async def survey(
     Raises `KubeError` only if the cluster can't be surveyed at all; a single
     kind that can't be listed ends up in `unreadable`.
     """
-    discovery = await client.discover()
-    reading = _Reading(client)
-    reading.unreadable += [Unreadable(group, "its API server doesn't answer") for group in discovery.unreadable]
+    reading = await _begun(client)
     resources = [one for one in reading.resources if kinds is None or one.group_kind in FIRST.union(kinds)]
-    await asyncio.gather(*(reading.list(resource) for resource in resources if resource.group_kind in FIRST))
-    reading.whole = whole(reading.objects)
-    everything = frozenset(facts.FLUX_GROUP_KINDS) if all_of_flux else frozenset()
-    others = [resource for resource in resources if resource.group_kind not in FIRST]
-    namespaces: frozenset[str] | None = None
-    # Again if it shows only then in which namespaces packages have something: what was passed over there matters.
-    while namespaces is None or not package_namespaces(reading.roots) <= namespaces:
-        namespaces = package_namespaces(reading.roots)
-        keep = relevant(reading.roots, resources, frozenset(also))
-        await asyncio.gather(
-            *(reading.list(one, keep=None if one.group_kind in everything else keep) for one in others)
-        )
+    await _list_all(reading, resources, frozenset(also), all_of_flux)
     _, releases = await asyncio.gather(_read_whole(reading), _read_releases(reading))
     if not controllers(reading.objects)[1].running:
         # Only this program can uninstall them.
@@ -207,6 +194,32 @@ async def survey(
     )
 
 
+async def _list_all(
+    reading: _Reading, resources: Collection[Resource], also: frozenset[Ref], all_of_flux: bool
+) -> None:
+    """Lists all kinds, those first that show what of the others matters."""
+    await asyncio.gather(*(reading.list(resource) for resource in resources if resource.group_kind in FIRST))
+    reading.whole = whole(reading.objects)
+    everything = frozenset(facts.FLUX_GROUP_KINDS) if all_of_flux else frozenset()
+    others = [resource for resource in resources if resource.group_kind not in FIRST]
+    namespaces: frozenset[str] | None = None
+    # Again if it shows only then in which namespaces packages have something: what was passed over there matters.
+    while namespaces is None or not package_namespaces(reading.roots) <= namespaces:
+        namespaces = package_namespaces(reading.roots)
+        keep = relevant(reading.roots, resources, also)
+        await asyncio.gather(
+            *(reading.list(one, keep=None if one.group_kind in everything else keep) for one in others)
+        )
+
+
+async def _begun(client: Client) -> _Reading:
+    """Asks which kinds there are now. Raises `KubeError`."""
+    discovery = await client.discover()
+    reading = _Reading(client)
+    reading.unreadable += [Unreadable(group, "its API server doesn't answer") for group in discovery.unreadable]
+    return reading
+
+
 def _unavailable(reading: _Reading) -> set[Ref]:
     """The APIServices whose server doesn't answer, by the discovery and by their own condition.
 
@@ -230,12 +243,12 @@ async def revisit(
 ) -> Survey:
     """Surveys again all instances of some kinds, and all that is in some namespaces. Nothing else is in it.
 
-    The kinds are those that the last survey discovered, and how many objects it `counted` of them decides if a list of
-    all namespaces takes fewer requests than one per namespace. An owner of a kind that
-    wasn't read counts as existing, except for Glasskube's own kinds: those were
-    seen to be gone before. Raises `Unauthorized`; a kind that can't be listed ends up in `unreadable`.
+    How many objects the last survey `counted` of a kind decides if a list of all namespaces takes fewer requests than
+    one per namespace. An owner of a kind that wasn't read counts as existing, except for Glasskube's own kinds: those
+    were seen to be gone before. Raises `KubeError` if it isn't known which kinds there are, and `Unauthorized`; a kind
+    that can't be listed ends up in `unreadable`.
     """
-    reading = _Reading(client)
+    reading = await _begun(client)
     wanted: list[tuple[Resource, str]] = []
     for resource in reading.resources:
         pages = 1 + counted.get(resource.group_kind, 0) // PAGE
@@ -248,6 +261,8 @@ async def revisit(
         return found.ref.group_kind in kinds or found.ref.namespace in namespaces
 
     await asyncio.gather(*(reading.list(resource, namespace, matters) for resource, namespace in wanted))
+    if DEPLOYMENT in kinds:
+        await _read_whole(reading)
     return reading.composed(resource.group_kind for resource, _ in wanted)
 
 

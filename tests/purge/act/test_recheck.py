@@ -41,10 +41,10 @@ async def test_a_pod_that_is_replaced_is_waited_for_unless_its_flux_is_spared(
     if used:
         their_helm_release(cluster, 0)
 
-    async def surveyed(_: object, *, all_of_flux: bool) -> Survey:
+    async def revisited(*_: object) -> Survey:
         return cluster.survey()
 
-    monkeypatch.setattr(recheck, "survey", surveyed)
+    monkeypatch.setattr(recheck, "revisit", revisited)
     stage = next(stage for stage in decided.stages if stage.name == "controllers")
     spared = await recheck.recheck(run, stage, recheck.Spared())
     (pod,) = [one for one in cluster.of(POD) if one.ref.name.startswith(facts.HELM_CONTROLLER)]

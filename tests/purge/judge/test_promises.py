@@ -14,7 +14,9 @@ from hypothesis import HealthCheck, Phase, example, given, settings
 
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.judge import flux
 from kubectl_glasskube_purge.purge.judge.plan import plan
+from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.plan import STAGES, Options, Plan
 from tests.purge import clusters, kubernetes
 from tests.purge.clusters import Cluster, Recipe, made
@@ -234,6 +236,19 @@ def test_what_others_rely_on_is_kept_with_all_it_needs_or_is_deleted_by_consent(
 
 
 @thoroughly
+@given(clusters.recipes())
+def test_what_speaks_against_deleting_flux_is_in_the_kinds_that_are_asked_again(recipe: Recipe) -> None:
+    survey = made(recipe).survey(all_of_flux=True)
+    seen = {
+        ref: found
+        for ref, found in survey.objects.items()
+        if ref.group_kind in flux.KINDS or ref.namespace == facts.FLUX_NAMESPACE
+    }
+    again = compose(seen, defines=survey.defines, unreadable=survey.unreadable, looked_at=flux.KINDS)
+    assert not flux.judge(again).proven or flux.judge(survey).proven
+
+
+@thoroughly
 @given(clusters.shared())
 def test_packages_that_only_one_another_use_are_deleted_with_all_they_brought_and_made(recipe: Recipe) -> None:
     features = tuple(one for one in recipe.features if one[0].startswith("a_packages"))
@@ -256,12 +271,12 @@ def assert_nothing_used_is_deleted_without_consent(cluster: Cluster, options: Op
 
 def assert_what_is_kept_has_all_it_needs(cluster: Cluster, decision: Plan) -> None:
     gone = kubernetes.carried_out(decision, cluster.world).gone.keys() - kubernetes.settled(cluster.world)
-    flux = {kind.group_kind for kind in facts.FLUX_KINDS}
+    of_flux_kinds = {kind.group_kind for kind in facts.FLUX_KINDS}
     kept = {package.uid for package in cluster.packages if package.ref in decision.kept_packages}
     for package, other in cluster.requires:
         assert package not in kept or other in kept, names(cluster, (package, other))
     for package in kept:
-        of_flux = {uid for uid in cluster.brought_by(package) if cluster.objects[uid].ref.group_kind in flux}
+        of_flux = {uid for uid in cluster.brought_by(package) if cluster.objects[uid].ref.group_kind in of_flux_kinds}
         assert not names(cluster, gone & cluster.brought_by(package) - of_flux)
         if decision.keep_packages == "flux" and of_flux:
             assert not names(cluster, gone & (of_flux | {found.uid for found in cluster.flux()}))

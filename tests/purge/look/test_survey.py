@@ -27,6 +27,9 @@ class Failing:
         self.retry_seconds = 0.0
         self.hurry = asyncio.Event()
 
+    async def discover(self) -> Discovery:
+        return self.discovery
+
     async def list(self, resource: Resource, *, namespace: str, whole: bool, keep: Callable[[Found], bool]) -> Listing:
         self.asked.append((resource, namespace))
         if resource == LEASES:
