@@ -247,7 +247,7 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     assert document["rollback"]["outcome"] == "done"
     assert str(hostile) not in result.stdout + result.stderr
     (warning,) = [one["message"] for one in document["warnings"] if one["code"] == "backup-not-found"]
-    assert warning.startswith(f"an earlier run wrote a backup, {hostile.name}, that isn't on this machine")
+    assert hostile.name in warning
     assert document["backup"]["files"] == [str(tmp_path / "backup.yaml")]
     assert cluster.api.get("v1", "ConfigMap", "planted", "default") is None
     assert not not_ready(cluster)

@@ -327,7 +327,7 @@ def test_whatever_somebody_holds_is_named_and_goes_by_consent(cluster: ControlPl
     assert not [what for what in behind if "obstinate" in what], behind
     dropped = warnings(second, "finalizer-dropped")
     for what in ("configmap/dashboard -n dashboard", "namespace/dashboard"):
-        assert any(one.startswith(f"{HELD} was dropped from {what}: nobody dropped it") for one in dropped), dropped
+        assert any(HELD in one and what in one for one in dropped), dropped
 
 
 DERIVED = ("ControllerRevision", "EndpointSlice", "Endpoints", "IPAddress", "Pod", "ReplicaSet")
@@ -375,9 +375,7 @@ def test_charts_that_nobody_else_uninstalls_are_uninstalled_here_by_consent(clus
     second = clean(cluster, before, "--force-finalizers")
     assert second.document["flux"]["decision"] == "delete", second.document["flux"]
     (hooks,) = warnings(second, "hooks-not-run")
-    assert hooks.endswith(
-        "is uninstalled without its hooks: job/labeller-labeller-pre-delete, job/labeller-labeller-post-delete"
-    )
+    assert "job/labeller-labeller-pre-delete, job/labeller-labeller-post-delete" in hooks
 
 
 def test_a_crd_whose_conversion_webhook_is_dead_is_kept_or_named(cluster: ControlPlane) -> None:

@@ -142,7 +142,6 @@ def test_an_api_server_that_stays_away_is_not_waited_for_longer_than_asked(clust
     assert late.returncode == 5, late
     assert late.document["outcome"] == "incomplete"
     assert late.document["error"]["code"] == "timeout"
-    assert "not finished within 60 s" in late.document["error"]["message"]
     assert "refused" in late.document["error"]["message"]
 
     cluster.start_apiserver()

@@ -480,7 +480,7 @@ async def test_a_manifest_that_is_not_its_releases_is_said_to_differ_and_not_kep
     resolved = await resolve(VERSION, [SLIM], sources)
     assert not matches_inventory(resolved)
     assert [warning.code for warning in resolved.warnings] == ["manifest-differs"]
-    assert "3 of 27 objects aren't in it, 0 others are" in resolved.warnings[0].message
+    assert all(words in resolved.warnings[0].message for words in ("3 of 27", "0 others"))
     assert not kept(sources)
     web.answer(SLIM_TARGET, ok(SLIM_BODY))
     assert matches_inventory(await resolve(VERSION, [SLIM], sources))

@@ -79,8 +79,9 @@ def test_a_job_of_glasskubes_own_says_what_is_under_way() -> None:
     init = found("batch", "Job", "glasskube-webhook-cert-init", facts.NAMESPACE, body=RUNNING)
     owner = Owner("batch", "CronJob", facts.AUTOUPDATER, "uid")
     update = replace(found("batch", "Job", "glasskube-autoupdate-1", facts.NAMESPACE, body=RUNNING), owners=(owner,))
-    assert any("Glasskube is being installed" in reason for reason in reasons(init, update))
-    assert any("auto-updater is at work" in reason for reason in reasons(init, update))
+    (installing,), (updating,) = reasons(init), reasons(update)
+    assert installing != updating
+    assert {*reasons(init, update)} == {installing, updating}
 
 
 def pod(name: str, claim: str, node: str = "one") -> Found:
@@ -95,7 +96,7 @@ def test_a_volume_holds_a_purge_up_only_where_a_pod_uses_it_that_stays() -> None
     assert dict(busy.volume_users(survey)) == {claim.ref: (mine.ref,)}
     assert busy.busy(survey, {claim.ref, mine.ref}) == ()
     (reason,) = busy.busy(survey, {claim.ref})
-    assert "persistentvolumeclaim/data -n shop is in use by pod/mine -n shop, which stays" in reason
+    assert all(ref.display in reason for ref in (claim.ref, mine.ref))
 
 
 def test_a_claim_is_shown_with_its_holder() -> None:

