@@ -324,3 +324,11 @@ SIDECAR_IMAGE = Option(
 )
 REMOVE = switch("--remove", "Take off what an earlier label put on.")
 CLIENT = switch("--client", "The plugin's version alone; no cluster is asked.")
+FORMAT = Option(
+    "--format",
+    "The tool that the files are for.",
+    "helmfile",
+    values=("helmfile", "helm", "flux", "argocd", "kustomize"),
+)
+FROM = text("--from", "A backup to read instead of the cluster.", "FILE", "yaml")
+WITH_SECRETS = switch("--with-secrets", "Also write the contents of Secrets, in files that only you can read.")

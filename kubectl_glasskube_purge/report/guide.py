@@ -15,6 +15,7 @@ _HEADINGS: Mapping[str, str] = {
     "backup": "backup-exists backup-failed backup-impossible backup-unreadable",
     "changed-meanwhile": "appeared-meanwhile changed conflict flux-in-use not-suspended replaced",
     "conversion-webhook": "conversion-webhook",
+    "export": "export-exists export-impossible",
     "leftovers": "leftovers",
     "login": "kubeconfig unauthorized",
     "no-progress": "no-progress",

@@ -52,6 +52,9 @@ _NEVER = frozenset({"kubernetes.io/service-account-token", "helm.sh/release.v1"}
 """Types of Secrets that do harm: the first are bound to UIDs of yesterday, the second make helm-controller believe
 that a release is installed."""
 
+_WITH_STATUS = frozenset(kind.group_kind for kind in (*facts.PACKAGE_KINDS, facts.PACKAGE_INFO, facts.HELM_RELEASE))
+"""Kinds whose status says what an export needs: what packages own and depend on, and the Helm releases' names."""
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -142,6 +145,7 @@ def contents(choices: Iterable[Choice], bodies: Mapping[Ref, Found]) -> Contents
     certified = CERTIFICATE_JOB not in present and WEBHOOK_SECRET in present
     restored: list[Entry] = []
     remade: list[Entry] = []
+    states: list[Entry] = []
     for choice, body in read:
         if body.get("type") in _NEVER and body.ref.group_kind == SECRET:
             continue
@@ -150,8 +154,15 @@ def contents(choices: Iterable[Choice], bodies: Mapping[Ref, Found]) -> Contents
         if body.ref == WEBHOOK_CONFIGURATION and not certified:
             document = without_certificates(document)
         comes_back = choice.role == "remade" or (is_certificate and not certified) or _is_done(body)
+        if body.ref.group_kind in _WITH_STATUS and (status := body.get("status")):
+            if comes_back:
+                document["status"] = status
+            else:
+                names = {key: document["metadata"][key] for key in ("namespace", "name") if key in document["metadata"]}
+                head = {"apiVersion": document["apiVersion"], "kind": document["kind"], "metadata": names}
+                states.append(Entry({**head, "status": status}, _manager(body)))
         (remade if comes_back else restored).append(Entry(document, _manager(body)))
-    return Contents(tuple(restored), tuple(remade))
+    return Contents(tuple(restored), (*remade, *states))
 
 
 def _is_done(body: Found) -> bool:

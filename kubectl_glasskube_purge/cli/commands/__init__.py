@@ -179,6 +179,20 @@ VERSION = Command(
     examples=(("Without a cluster, for a script", "kubectl glasskube purge version --client -o json"),),
 )
 
+EXPORT = Command(
+    "export",
+    "Write the packages as files for Helm, Flux or Argo CD",
+    "Writes what the packages are (charts, versions, values, order, plain manifests) as files for helmfile, Helm, Flux,"
+    " Argo CD or kustomize, into DIR or glasskube-export. Changes nothing in the cluster.",
+    _sections(("What is written", (options.FORMAT, options.FROM, options.WITH_SECRETS))),
+    examples=(
+        ("For helmfile", "kubectl glasskube purge export packages"),
+        ("For Flux, after a purge", "kubectl glasskube purge export packages --format=flux --from prod.yaml"),
+    ),
+    argument="DIR",
+    most=1,
+)
+
 REPORT = Command(
     "report",
     "Draw the page of a report",
@@ -222,6 +236,6 @@ COMPLETION = Command(
 
 COMMANDS: Mapping[str, Command] = {
     command.name: command
-    for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, REPORT, COMPLETION, INSTALL_ALIAS, VERSION)
+    for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, EXPORT, REPORT, COMPLETION, INSTALL_ALIAS, VERSION)
 }
 """By name; the purge's is `""`."""

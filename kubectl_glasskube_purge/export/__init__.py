@@ -1,0 +1,1 @@
+"""Packages as files for other tools: Helm, helmfile, Flux, Argo CD, kustomize. Pure, but for `folder`."""
