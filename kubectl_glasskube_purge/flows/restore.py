@@ -26,6 +26,7 @@ from kubectl_glasskube_purge.purge.model.events import Limits, Stopped
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
+from kubectl_glasskube_purge.purge.model.survey import KUBE_SYSTEM
 from kubectl_glasskube_purge.report import changes
 from kubectl_glasskube_purge.undo import backup, consent, text
 from kubectl_glasskube_purge.undo.apply import execute
@@ -75,8 +76,9 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
         if request.release:
             backups = [await _release(journey)]
         decided = await _decide(journey, backups, request.options)
-        record.warnings += _from_elsewhere(backups, record)
-        own = [one for one, noted in files if noted and one.head is not None and one.head.server == record.server]
+        cluster = await _cluster(client)
+        record.warnings += _from_elsewhere(backups, record, cluster)
+        own = [one for one, noted in files if noted and one.head and one.head.is_of(cluster, record.server)]
         foreign = [one for one, _ in files if one not in own]
         separate = consent.separately(decided.plan, foreign, own)
         shown = replace(decided.plan, warnings=(*decided.plan.warnings, *separate))
@@ -158,8 +160,18 @@ def _named(request: RestoreRequest, backups: Sequence[text.Backup]) -> tuple[str
     return tuple(lines)
 
 
-def _from_elsewhere(backups: Sequence[text.Backup], record: Record) -> list[Problem]:
-    servers = {one.head.server for one in backups if one.head is not None} - {record.server}
+async def _cluster(client: Client) -> str:
+    """What identifies the cluster; `""` if the user may not read it. Raises `KubeError`."""
+    try:
+        found = await client.get(KUBE_SYSTEM)
+    except errors.Forbidden:
+        return ""
+    return found.uid if found else ""
+
+
+def _from_elsewhere(backups: Sequence[text.Backup], record: Record, cluster: str) -> list[Problem]:
+    heads = [one.head for one in backups if one.head is not None]
+    servers = {head.server for head in heads if not head.is_of(cluster, record.server)}
     if not servers:
         return []
     taken_from = ", ".join(sorted(servers))

@@ -36,6 +36,7 @@ from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.survey import (
     FLUX_ANNOTATION,
     KEPT_ANNOTATION,
+    KUBE_SYSTEM,
     REPLICAS_ANNOTATION,
     VERSION_ANNOTATION,
     Survey,
@@ -180,6 +181,7 @@ def _head(target: Target, survey: Survey, plan: Plan, moment: datetime) -> text.
         version=survey.version.version,
         program=__version__,
         lost=tuple(f"the data in volume {lost.ref.namespace}/{lost.ref.name} ({lost.what})" for lost in plan.lost),
+        cluster=found.uid if (found := survey.get(KUBE_SYSTEM)) else "",
     )
 
 

@@ -64,6 +64,12 @@ class Head:
     """Version of this program."""
     lost: tuple[str, ...] = ()
     """What no backup brings back, one line each."""
+    cluster: str = ""
+    """UID of namespace `kube-system`, which no two clusters share; `""` in a backup of an earlier version."""
+
+    def is_of(self, cluster: str, server: str) -> bool:
+        """Whether the backup was taken of this cluster. Its address decides only if a UID isn't known."""
+        return self.cluster == cluster if self.cluster and cluster else self.server == server
 
 
 @dataclass(frozen=True)
@@ -159,8 +165,8 @@ def _read_head(text: str, source: str) -> Head | None:
         return None
     try:
         fields = json.loads(text.partition("\n")[0][len(_MAGIC) :])
-        told = {name: str(fields[name]) for name in Head.__dataclass_fields__ if name != "lost"}
-        return Head(**told, lost=tuple(map(str, fields["lost"])))
+        told = {name: str(fields[name]) for name in Head.__dataclass_fields__ if name not in ("lost", "cluster")}
+        return Head(**told, lost=tuple(map(str, fields["lost"])), cluster=str(fields.get("cluster", "")))
     except (ValueError, KeyError, TypeError) as error:
         raise BackupUnreadable(f"{source} has a first line that isn't a backup's") from error
 

@@ -73,7 +73,11 @@ def test_a_backup_interrupted_at_any_byte_never_leads_to_a_delete(cluster: Contr
     result = as_broken(cluster, full_disk.format(1 << 20), "--yes", "--offline", f"--backup={file}")
     assert result.returncode == 0, result
     assert deletions(cluster, since)
-    assert text.load(file.read_text("utf-8"), "file").head is not None
+    head = text.load(file.read_text("utf-8"), "file").head
+    kube_system = cluster.api.get("v1", "Namespace", "kube-system")
+    assert head is not None
+    assert kube_system is not None
+    assert head.cluster == kube_system["metadata"]["uid"]
 
 
 def test_by_default_it_has_a_file_of_its_own_that_the_report_and_the_last_line_name(cluster: ControlPlane) -> None:

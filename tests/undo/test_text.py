@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -165,3 +166,16 @@ def test_what_is_no_backup_is_refused_with_its_reason(content: str, why: str) ->
     with pytest.raises(BackupUnreadable, match=why) as refused:
         text.load(content, "the file")
     assert "the file" in refused.value.message
+
+
+def test_a_backup_is_of_the_cluster_whose_kube_system_it_saw_whatever_its_address() -> None:
+    head = replace(HEAD, cluster="uid-of-prod")
+    written = backup(holding("x"))
+    assert text.load(text.dump(replace(written, head=head)), "file").head == head
+    assert head.is_of("uid-of-prod", "https://elsewhere")
+    assert not head.is_of("uid-of-another", head.server)
+    assert head.is_of("", head.server), "who may not read it goes by the address"
+    older = text.dump(written).replace(', "cluster": ""', "")
+    assert "cluster" not in older.partition("\n")[0]
+    assert text.load(older, "file").head == HEAD
+    assert HEAD.is_of("uid-of-prod", HEAD.server)

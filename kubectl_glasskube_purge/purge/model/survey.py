@@ -14,6 +14,9 @@ from .kinds import DEPLOYMENT, ENDPOINTS, WEBHOOK
 
 WEBHOOK_CONFIGURATION = Ref(*WEBHOOK, "", facts.WEBHOOK_CONFIGURATION)
 
+KUBE_SYSTEM = Ref("", "Namespace", "", "kube-system")
+"""Its UID identifies the cluster: the API server makes it once, and never deletes it."""
+
 VERSION_ANNOTATION = "glasskube-purge/version"
 """On the namespace, written before the first delete: the version can't be read any more once the operator is gone."""
 
