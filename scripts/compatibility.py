@@ -24,7 +24,7 @@ INTRODUCTION = """\
 The plugin connects as kubectl does: the same kubeconfig and flags reach the same
 API server as the same user, and what is wrong is said in the same words. Every
 row is a test, which runs kubectl itself (v1.34) and the plugin's connection against
-a real API server and compares whom the server saw, or what was said.
+a real API server and compares which user the server saw, or what was said.
 
 This file is written by `scripts/compatibility.py` from the tests' own table.
 """

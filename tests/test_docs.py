@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -175,6 +177,28 @@ def test_every_field_and_value_of_a_schema_says_what_it_means(schema: dict[str, 
     for name, definition in schema.get("$defs", {}).items():
         assert definition["description"]
         assert not list(undescribed(definition, name))
+
+
+# -- plain English
+
+DIALECT = re.compile(
+    r"\b(whoever|somebody|nobody|whom|mend(s|ed|ing)?|(is|are|was|were|be|been) told|tells|taken along|put back|anew"
+    r"|of (its|their) own|as yet|in vain)\b",
+    re.IGNORECASE,
+)
+"""What readers with English as a second language read twice."""
+
+MOST_IN_1000 = 3.3
+
+
+def test_docs_and_messages_have_few_words_that_are_read_twice() -> None:
+    texts = [page.read_text("utf-8") for page in PAGES]
+    for path in (ROOT / "kubectl_glasskube_purge").rglob("*.py"):
+        nodes = ast.walk(ast.parse(path.read_text("utf-8")))
+        texts += [one.value for one in nodes if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    words = sum(len(re.findall(r"\b[A-Za-z][\w'-]*", text)) for text in texts)
+    found = [match[0].lower() for text in texts for match in DIALECT.finditer(re.sub(r"\s+", " ", text))]
+    assert 1000 * len(found) / words <= MOST_IN_1000, Counter(found)
 
 
 # -- pictures

@@ -74,7 +74,7 @@ class Request:
     """Where to: a file, `-` for stdout, `""` for a file of its own under the user's state folder."""
     no_backup: bool = False
     rollback: bool = False
-    """Without asking: where it fails before the controllers are gone, what was deleted is put back."""
+    """Without asking: where it fails before the controllers are gone, what was deleted is restored."""
     limits: Limits = field(default_factory=Limits)
 
 
@@ -247,7 +247,7 @@ _IDLE_EVERY = 3.0
 
 
 def _after_waiting(refusals: Iterable[Problem], request: Request) -> list[Problem]:
-    """The refusals, with the wait that was in vain."""
+    """The refusals, with the wait that had no result."""
     waited = f"work is still under way after {request.wait_idle:.0f} s"
     hint = "Wait longer with --wait-idle, or cut it off with --ignore-busy."
     return [
@@ -440,5 +440,5 @@ def _left(verification: Verification) -> Problem:
         hint = f"Run this again; if the same objects stay, see {TROUBLESHOOTING}#leftovers."
         return Problem("leftovers", message, hint)
     message = f"nothing of Glasskube is to be seen, but not everything can be read: {some(verification.unreadable)}"
-    hint = f"Mend that, then look again with: kubectl glasskube purge verify. More: {TROUBLESHOOTING}#unreadable"
+    hint = f"Fix that, then check again with: kubectl glasskube purge verify. More: {TROUBLESHOOTING}#unreadable"
     return Problem("unreadable", message, hint)

@@ -238,7 +238,7 @@ async def carry_out(journey: Journey[Any], decided: Restore, limits: Limits) -> 
         record.verification = Verification(leftovers=unready)
         record.error = Problem(
             "not-ready",
-            "everything is put back, but not everything works",
+            "everything is restored, but not everything works",
             "Each has its reason above; kubectl describe says more. Nothing has to be restored again.",
         )
         return
@@ -248,7 +248,7 @@ async def carry_out(journey: Journey[Any], decided: Restore, limits: Limits) -> 
 
 
 async def _forget(client: Client, existing: Collection[Found]) -> None:
-    """Takes a purge's notes off namespaces that outlived it: they would speak of files that were put back."""
+    """Takes a purge's notes off namespaces that outlived it: they would speak of files that were restored."""
     namespaces = [found for found in existing if found.ref.group_kind == NAMESPACE and not found.terminating]
     with contextlib.suppress(errors.NotFound, errors.Conflict, errors.Forbidden):
         await asyncio.gather(*(backup.forget(client, found) for found in namespaces))

@@ -33,7 +33,7 @@ def may_roll_back(journey: Journey[Any], *, ask: bool) -> bool:
         return True
     assert record.error is not None
     screen.note(f"It failed: {record.error.message}")
-    return bool(screen.ask("Put back what was deleted so far?"))
+    return bool(screen.ask("Restore what was deleted so far?"))
 
 
 async def roll_back(journey: Journey[Any], taken: Backup) -> None:

@@ -62,7 +62,7 @@ class Journey(Generic[Asked]):
 
 
 def refused(record: Record, *refusals: Problem) -> None:
-    """All reasons at once: whoever mends one wants to know of the others."""
+    """All reasons at once: whoever fixes one wants to know of the others."""
     message = "; ".join(text for refusal in refusals for text in (refusal.message, *refusal.details))
     hint = " ".join(refusal.hint for refusal in refusals)
     copied = tuple(line for refusal in refusals for line in refusal.copied)

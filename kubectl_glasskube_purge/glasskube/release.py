@@ -289,7 +289,7 @@ async def _parts(wanted: Sequence[_Wanted], options: Sources) -> list[_Part]:
 
 
 def _cached(wanted: _Wanted, options: Sources) -> _Part | None:
-    """A cache entry that is still what it should be. Any other is as good as none: it is downloaded anew."""
+    """A cache entry that is still what it should be. Any other is as good as none: it is downloaded again."""
     try:
         with wanted.file(options).open("rb") as file:
             data = file.read(manifest.MAX_BYTES + 1)
@@ -300,7 +300,7 @@ def _cached(wanted: _Wanted, options: Sources) -> _Part | None:
 
 
 def _is_cacheable(wanted: _Wanted, refs: Iterable[Ref]) -> bool:
-    """What isn't the known release's manifest isn't kept: a mirror may be mended."""
+    """What isn't the known release's manifest isn't kept: a mirror may be fixed."""
     return wanted.version not in inventory.releases() or _is_of(wanted.version, refs, (wanted.variant,))
 
 

@@ -234,7 +234,7 @@ class Client:
     ) -> Found:
         """Server-side apply. Raises `Conflict` if another manager owns a field and `force` isn't given.
 
-        With `metadata.uid` in the document an object that vanished is not created anew.
+        With `metadata.uid` in the document an object that vanished is not recreated.
         """
         ref = Ref.of(document)
         # In the version that the document is written in, which needn't be the one that the server prefers.

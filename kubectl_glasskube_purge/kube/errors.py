@@ -58,7 +58,7 @@ class NotKubernetes(KubeError):
 
 
 class Unauthorized(KubeError):
-    """401, also after the credentials were read anew."""
+    """401, also after the credentials were read again."""
 
     code = "unauthorized"
     hint = "Log in again, then check with: kubectl auth whoami"
@@ -85,7 +85,7 @@ class Conflict(KubeError):
 
 
 class Expired(KubeError):
-    """410: a resourceVersion or continue token is too old; list anew."""
+    """410: a resourceVersion or continue token is too old; list again."""
 
     code = "expired"
 

@@ -32,7 +32,7 @@ class Tries:
         self._answered = self._clock()
 
     def answered(self) -> None:
-        """Notes that the server answered: the time without an answer begins anew."""
+        """Notes that the server answered: the time without an answer begins again."""
         self._answered = self._clock()
 
     async def again(self, error: errors.KubeError) -> None:

@@ -1,4 +1,4 @@
-"""Watches without an end: resumed after a broken connection, started anew if their resourceVersion is too old.
+"""Watches without an end: resumed after a broken connection, started again if their resourceVersion is too old.
 
 What the changes mean is left to the callers.
 """
@@ -27,7 +27,7 @@ _SHORT_WATCH = 1.0
 
 @dataclass(frozen=True)
 class Change:
-    """What a watch reports. `listing` stands in for single changes if the watch had to start anew."""
+    """What a watch reports. `listing` stands in for single changes if the watch had to start again."""
 
     type: Literal["ADDED", "MODIFIED", "DELETED", "LISTED"]
     found: Found | None = None
@@ -40,7 +40,7 @@ async def watch(
     """Changes of a kind from `resource_version` on, for ever.
 
     Resumes if a connection ended; if that resourceVersion is too old (410)
-    or the server fails in the middle, lists anew and yields the list as one `LISTED`
+    or the server fails in the middle, lists again and yields the list as one `LISTED`
     change. Raises `NotFound` if the kind is no longer served, and other
     `KubeError`s if nothing answered for the client's `retry_seconds`.
     """

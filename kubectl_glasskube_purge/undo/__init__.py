@@ -1,1 +1,1 @@
-"""The way back: what a purge deletes is written down first, and can be put back."""
+"""The way back: what a purge deletes is written down first, and can be restored."""

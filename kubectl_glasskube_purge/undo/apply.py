@@ -1,4 +1,4 @@
-"""A restore's plan → what was put back, as a stream of events. Prints nothing, decides nothing new.
+"""A restore's plan → what was restored, as a stream of events. Prints nothing, decides nothing new.
 
 Stage after stage, each one accepted and working before the next is sent: CRDs are
 served, controllers are ready, repositories answer. Every wait has an end and says
@@ -93,7 +93,7 @@ async def execute(
 ) -> tuple[Leftover, ...]:
     """Carries a restore out, and reports by `emit` what becomes of each object.
 
-    Returns what was put back and doesn't work: packages and repositories that
+    Returns what was restored and doesn't work: packages and repositories that
     aren't Ready. Raises `Stopped`'s tree where it ends early, and `KubeError` where
     the API server can't be reached any more. Once `stop` is set nothing more is sent.
     """
@@ -146,8 +146,8 @@ def _not_applied(run: _Run) -> Stopped:
     number = plural(len(run.failed), "object")
     return Stopped(
         "not-applied",
-        f"{number} couldn't be put back: {displayed(run.failed)}",
-        "Each has its reason above. Run this again once it is mended: it goes on where it stopped.",
+        f"{number} couldn't be restored: {displayed(run.failed)}",
+        "Each has its reason above. Run this again once it is fixed: it goes on where it stopped.",
     )
 
 
@@ -158,7 +158,7 @@ _Passing = errors.WebhookUnreachable | errors.Refused
 
 
 async def _apply_all(run: _Run, stage: Stage, actions: Sequence[Action]) -> None:
-    """Applies objects, and those anew that a webhook didn't let through, until none is left or it stays at its no."""
+    """Applies objects, and those again that a webhook didn't let through, until none is left or it stays at its no."""
     pending, since = list(actions), now()
     while pending:
         left = await (_one_by_one if stage.name == order.PACKAGES else _at_once)(run, stage, pending)
@@ -325,7 +325,7 @@ def _refuse_stopped(run: _Run, seen: Mapping[Ref, Found]) -> None:
         if ref.name == facts.OPERATOR_DEPLOYMENT and found.get("spec", "replicas") == 0 and wanted:
             raise Stopped(
                 "operator-stopped",
-                f"{ref.display} is scaled to zero, so that no package can be put back",
+                f"{ref.display} is scaled to zero, so that no package can be restored",
                 f"Start it: kubectl -n {ref.namespace} scale deployment/{ref.name} --replicas=1. Then run this again.",
             )
 

@@ -347,6 +347,6 @@ async def remember(client: Client, survey: Survey, path: Path, digest: str) -> N
 
 
 async def forget(client: Client, namespace: Found) -> None:
-    """Takes what a purge noted off a namespace: it was put back. Raises `KubeError`."""
+    """Takes what a purge noted off a namespace: it was restored. Raises `KubeError`."""
     for key in _NOTES & namespace.annotations.keys():
         await edits.remove_annotation(client, namespace.ref, uid=namespace.uid, key=key)

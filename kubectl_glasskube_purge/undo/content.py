@@ -6,7 +6,7 @@ address that somebody else has now, a finalizer whose controller isn't there yet
 or refused. ownerReferences go, too: they name owners by UID, a restored owner has
 a new one, and the garbage collector deletes whatever is owned by nobody.
 
-Which objects are put back at all is `selection`'s to decide.
+Which objects are restored at all is `selection`'s to decide.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""In which order objects are put back. Pure.
+"""In which order objects are restored. Pure.
 
 The order of a backup's sections, and of a restore's stages. It follows what needs
 what: objects their namespace, instances their CRD, controllers their rights and
@@ -88,5 +88,5 @@ def rank(ref: Ref) -> tuple[int, int]:
 
 
 def stage_of(ref: Ref) -> str:
-    """The stage in which an object is put back."""
+    """The stage in which an object is restored."""
     return STAGES[rank(ref)[0]]

@@ -1,4 +1,4 @@
-"""Files and the cluster → what will be put back, and in which order. Pure, but for `look`.
+"""Files and the cluster → what will be restored, and in which order. Pure, but for `look`.
 
 Several files are one backup: of an object that is in more than one, the first
 file's is taken, for the first was written when nothing had been changed yet. What
@@ -50,7 +50,7 @@ class Options:
 
 @dataclass(frozen=True)
 class Restore:
-    """What will be put back."""
+    """What will be restored."""
 
     plan: Plan = field(default_factory=Plan)
     entries: Mapping[Ref, Entry] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class Restore:
 
 
 def merged(backups: Iterable[Backup], options: Options) -> tuple[Entry, ...]:
-    """The objects to put back, each once, in order; with them what they can't be without.
+    """The objects to restore, each once, in order; with them what they can't be without.
 
     Raises `NothingSelected` where `only` matches nothing.
     """
@@ -89,7 +89,7 @@ def _selected(restored: Mapping[Ref, Entry], remade: Mapping[Ref, Entry], only: 
             matches = selection.matcher(wish)
         except ValueError as error:
             raise NothingSelected(f"--only={wish} is neither a part nor an object") from error
-        # By name, also what the controllers make anew: whoever asks for it misses just that.
+        # By name, also what the controllers recreate: a user who asks for it misses just that.
         everything = restored if wish in selection.PARTS else {**remade, **restored}
         found = {ref: entry for ref, entry in everything.items() if matches(ref)}
         if not found:
@@ -238,7 +238,7 @@ def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: 
     if suspended:
         names = plural(len(suspended), "suspended package")
         yield Problem(
-            "package-suspended", f"{names} will be put back suspended: nothing of it is installed until resumed"
+            "package-suspended", f"{names} will be restored suspended: nothing of it is installed until resumed"
         )
 
 

@@ -1,10 +1,10 @@
-"""Plan → what of it is put back by hand, and what comes back by itself. Pure.
+"""Plan → what of it is restored by hand, and what comes back by itself. Pure.
 
 Everything that a purge takes along is one of three:
 
 - *restored*: packages, repositories, the releases' own objects, namespaces, and
   what others put there. Nobody else brings it back.
-- *remade*: what the operator, helm-controller or another controller makes anew out
+- *remade*: what the operator, helm-controller or another controller recreates out
   of the restored. Applied from a backup it would belong to nobody, or to an owner
   whose UID is of yesterday. It is written down for reference all the same: what
   somebody changed by hand is to be found there.
@@ -166,7 +166,7 @@ def contents(choices: Iterable[Choice], bodies: Mapping[Ref, Found]) -> Contents
 
 
 def _is_done(body: Found) -> bool:
-    """Whether it is somebody's Job that ran to its end: created anew, it would run again."""
+    """Whether it is somebody's Job that ran to its end: recreated, it would run again."""
     if body.ref.group_kind != JOB or body.ref in inventory.every_object():
         return False
     conditions = body.get("status", "conditions") or ()
@@ -174,7 +174,7 @@ def _is_done(body: Found) -> bool:
 
 
 def _manager(body: Found) -> str:
-    """Under which field manager an object is put back.
+    """Under which field manager an object is restored.
 
     Glasskube's, but for what others may own as well: a Flux that somebody else
     applied must not look like Glasskube's afterwards.

@@ -41,12 +41,12 @@ _SECTIONS: Mapping[str, str] = {
     order.CONFIGURATION: "Rights, accounts, Secrets and other configuration, which is needed before anything starts.",
     order.CONTROLLERS: "The operator with its webhook, and Flux's controllers.",
     order.REPOSITORIES: "Package repositories, and the operator's records of their packages.",
-    order.PACKAGES: "Packages. The operator installs them anew, dependencies first.",
+    order.PACKAGES: "Packages. The operator installs them again, dependencies first.",
     order.OTHERS: "What others had in these namespaces and of these kinds.",
 }
 
 _REMADE = """\
-For reference, not applied: what the operator and other controllers make anew out of the above.
+For reference, not applied: what the operator and other controllers recreate from the above.
 What somebody changed there by hand isn't restored with the rest; take it over from here."""
 
 
@@ -112,7 +112,7 @@ The first apply says "no matches for kind" of everything whose CustomResourceDef
 puts that back, too.
 
 It has Secrets in it, readable for everybody who can read the file.
-What Helm charts and packages consist of isn't applied: the controllers install it anew.""")
+What Helm charts and packages consist of isn't applied: the controllers install it again.""")
     if any(gone_images(entry.document) for entry in contents.restored):
         yield from _comment(f"""\
 The image {facts.RBAC_PROXY_IMAGE} is gone from its registry. It is at {facts.RBAC_PROXY_IMAGE_MOVED} now:

@@ -189,7 +189,7 @@ class Bench:
         return self._stack.enter_context(fake_api(None))
 
     def refusing_port(self) -> int:
-        """A port nobody listens on."""
+        """A port no server listens on."""
         return 1
 
 
@@ -516,7 +516,7 @@ def _current_context_not_needed(bench: Bench) -> Given:
     "is missing",
     "ours",
     ours="current-context is not set",
-    because="kubectl tries http://localhost:8080, which nobody means",
+    because="kubectl tries http://localhost:8080, which is never meant",
 )
 def _current_context_missing(bench: Bench) -> Given:
     path = bench.file("config", yaml.safe_dump({**bench.document(), "current-context": ""}))
@@ -529,7 +529,7 @@ def _current_context_missing(bench: Bench) -> Given:
     "and no Pod either",
     "ours",
     ours="no kubeconfig was found",
-    because="kubectl tries http://localhost:8080, which nobody means",
+    because="kubectl tries http://localhost:8080, which is never meant",
 )
 def _no_kubeconfig(bench: Bench) -> Given:
     return Given(())
@@ -541,7 +541,7 @@ def _no_kubeconfig(bench: Bench) -> Given:
     "names a cluster that doesn't exist",
     "ours",
     ours='cluster "gone" does not exist',
-    because="kubectl tries http://localhost:8080, which nobody means",
+    because="kubectl tries http://localhost:8080, which is never meant",
 )
 def _context_without_cluster(bench: Bench) -> Given:
     contexts = [{"name": "main", "context": {"cluster": "gone", "user": "main"}}]
@@ -630,7 +630,7 @@ def _proxy_and_tls_server_name(bench: Bench) -> Given:
 @case(
     KUBECONFIG,
     "`proxy-url`",
-    "of a kind nobody knows",
+    "of an unknown kind",
     "ours",
     ours=r"""invalid 'proxy-url' for cluster "main": unsupported scheme "ftp", must be http, https, or socks5""",
     because="the URL isn't repeated: a password may stand in it",
@@ -779,13 +779,13 @@ def _service_account_token(bench: Bench) -> Given:
     return bench.given(user={"tokenFile": str(bench.file("token", bench.service_account_token()))})
 
 
-@case(CREDENTIALS, "exec plugin", "v1, a token; the plugin is told the same")
+@case(CREDENTIALS, "exec plugin", "v1, a token; the plugin gets the same input")
 def _plugin_v1(bench: Bench) -> Given:
     user = bench.plugin({"token": bench.token}, env=[{"name": "MARK", "value": "here"}])
     return bench.given(user=user, evidence=bench.told)
 
 
-@case(CREDENTIALS, "exec plugin", "v1beta1, a token; the plugin is told the same")
+@case(CREDENTIALS, "exec plugin", "v1beta1, a token; the plugin gets the same input")
 def _plugin_v1beta1(bench: Bench) -> Given:
     user = bench.plugin({"token": bench.token}, V1BETA1, V1BETA1, interactiveMode=None)
     return bench.given(user=user, evidence=bench.told)
@@ -964,7 +964,7 @@ def _nobody(bench: Bench) -> Given:
 SERVERS = "Servers"
 
 
-@case(SERVERS, "unreachable", "nobody listens", "error")
+@case(SERVERS, "unreachable", "no server listens", "error")
 def _refused(bench: Bench) -> Given:
     return bench.given("--server=https://127.0.0.1:1")
 

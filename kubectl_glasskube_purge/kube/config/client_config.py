@@ -152,7 +152,7 @@ def resolve(
 def reread(
     flags: Flags, before: ClientConfig, environ: Mapping[str, str] = os.environ, service_account: Path = SERVICE_ACCOUNT
 ) -> ClientConfig:
-    """The same connection with the user's part read anew: somebody may have logged in again meanwhile.
+    """The same connection with the user's part read again: somebody may have logged in again meanwhile.
 
     The context, the server and who it is stay what they were, whatever the file
     says now, and so does everything while the file can't be read.

@@ -52,7 +52,7 @@ class Credentials:
     """The identity of one connection over its life."""
 
     def __init__(self, config: ClientConfig, reread: Callable[[], ClientConfig]) -> None:
-        """`reread` reads the kubeconfig anew, for whatever was changed in it by logging in again."""
+        """`reread` reads the kubeconfig again, for whatever was changed in it by logging in again."""
         self._config = config
         self._reread = reread
         self._current: Identity | None = None

@@ -28,7 +28,9 @@ async def detach(run: Run, stage: str, action: Action) -> None:
     answer = await edits.remove_owners(run.client, action.ref, uid=action.found.uid, owners=going, label=_MANAGED_BY)
     if answer == "replaced":
         raise GuardStopped(
-            "replaced", f"another object is called {action.ref.display} now", "Run this again: it is judged anew."
+            "replaced",
+            f"another object is called {action.ref.display} now",
+            "Run this again: the cluster is surveyed again.",
         )
     done: ObjectOutcome = "handed-over" if action.verb == "hand-over" else "detached"
     outcome: ObjectOutcome = "absent" if answer == "absent" else done
@@ -46,7 +48,7 @@ async def take_conversion_off(run: Run, stage: str, action: Action) -> None:
     try:
         await run.client.patch(action.ref, [seen, *patch])
     except (errors.NotFound, errors.Invalid) as error:
-        hint = "Run this again: it is judged anew."
+        hint = "Run this again: the cluster is surveyed again."
         raise GuardStopped("changed", f"{action.ref.display} has changed since the survey", hint) from error
     run.emit(ObjectDone(stage, action.ref, action.found.uid, "apply", "applied", action.reason))
 

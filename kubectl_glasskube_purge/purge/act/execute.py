@@ -214,8 +214,8 @@ def _require_all_deleted(run: Run, stage: Stage) -> None:
         raise NotDeleted(
             "not-deleted",
             f"{first.found.ref.display} can't be deleted: {first.failed}{more}",
-            f"{first.hint or _MEND} More: {TROUBLESHOOTING}#not-deleted",
+            f"{first.hint or _FIX} More: {TROUBLESHOOTING}#not-deleted",
         )
 
 
-_MEND = "Mend what the message says, then run this again: it goes on where it stopped."
+_FIX = "Fix what the message says, then run this again: it goes on where it stopped."

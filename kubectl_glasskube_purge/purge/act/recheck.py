@@ -102,7 +102,7 @@ def _spare_flux(run: Run, why: str) -> Spared:
     error = GuardStopped(
         "flux-in-use",
         f"Flux is in use since the preview, so it stays: {why}",
-        "Everything else is gone. Keep Flux, or run this again: it is judged anew.",
+        "Everything else is gone. Keep Flux, or run this again: the cluster is surveyed again.",
     )
     followers = {c.found.ref for stage in run.plan.stages for c in stage.consequences if c.root in of_flux}
     spared = Spared(of_flux | followers, error)
@@ -128,7 +128,7 @@ def _unplanned(run: Run, ref: Ref, current: Survey) -> tuple[Found, ...]:
     """What the end of a namespace, a CRD or the operator affects beyond the plan, named or as a consequence.
 
     An object with a planned name and another UID is another object, created since; except for PackageInfos,
-    which only the operator creates, and creates anew.
+    which only the operator creates, and creates again.
     """
     kinds: tuple[tuple[str, str], ...] = ()
     if ref == run.survey.operator.ref:

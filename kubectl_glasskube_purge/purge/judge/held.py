@@ -114,7 +114,7 @@ _TROUBLES = (
 """A Terminating namespace's conditions that are True when something is the matter."""
 
 _FINAL_TROUBLES = frozenset(_TROUBLES[:3])
-"""Those that end only when somebody mends something else."""
+"""Those that end only when somebody fixes something else."""
 
 _UNINSTALL_FAILED = "UninstallFailed"
 _INSTANCES_FAILED = "InstanceDeletionFailed"
@@ -197,7 +197,7 @@ def next_step(found: Found, survey: Survey) -> str:
             return _again("no-progress")
         if controller.running:
             return (
-                f"See kubectl describe{namespace} {found.ref}, mend what it names, and run this again; or give up "
+                f"See kubectl describe{namespace} {found.ref}, fix what it names, and run this again; or give up "
                 f"the chart's clean uninstall with --force-finalizers={facts.FLUX_FINALIZER}. {more}#uninstall-failed"
             )
         start = f"Start {controller.ref.name}"
@@ -215,9 +215,9 @@ def next_step(found: Found, survey: Survey) -> str:
             f"run this again, or with {consent}. {more}#foreign-finalizer"
         )
     if found.ref.group_kind == NAMESPACE:
-        return f"See kubectl get {found.ref} -o yaml, mend what its conditions name, run this again. {more}#namespace"
+        return f"See kubectl get {found.ref} -o yaml, fix what its conditions name, run this again. {more}#namespace"
     if found.ref.group_kind == DEFINITION and _has(found, _INSTANCES_FAILED):
-        return f"See kubectl describe {found.ref}, mend what it names, run this again. {more}#conversion-webhook"
+        return f"See kubectl describe {found.ref}, fix what it names, run this again. {more}#conversion-webhook"
     if found.ref.group_kind == CLAIM and _IN_USE in found.finalizers:
         return f"See kubectl describe{namespace} {found.ref}: the Pods that use it have to end. {more}#volume-in-use"
     if found.ref.group_kind == POD and found.terminating:

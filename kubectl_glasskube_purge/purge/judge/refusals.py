@@ -46,7 +46,7 @@ def unreadable(case: Case, plan: Plan) -> Problem | None:
     return Problem(
         "unreadable",
         f"{some(one.what for one in hidden)} can't be read, so what a purge would take along isn't known",
-        "Get the right to list them, or mend what serves them, then run this again.",
+        "Get the right to list them, or fix what serves them, then run this again.",
         details=tuple(f"{one.what}: {one.why}" for one in hidden),
     )
 
@@ -96,7 +96,7 @@ def flux_at_work(case: Case, plan: Plan) -> Problem | None:
     return Problem(
         "controller-at-work",
         f"{some(names)} may act any moment on what --force-finalizers takes from it, and Flux stays",
-        f"Mend it. Or stop it, then run this again: kubectl scale -n {facts.FLUX_NAMESPACE} --replicas=0 {stop}",
+        f"Fix it. Or stop it, then run this again: kubectl scale -n {facts.FLUX_NAMESPACE} --replicas=0 {stop}",
     )
 
 
@@ -132,7 +132,7 @@ def managed(case: Case, plan: Plan) -> Problem | None:
         return None
     return Problem(
         "gitops",
-        "what is deleted here would be put back",
+        "another tool manages these objects and would recreate them",
         "Take Glasskube out of what manages it first."
         if case.options.ignore_gitops
         else "Take Glasskube out of what manages it first, or go on with --ignore-gitops.",

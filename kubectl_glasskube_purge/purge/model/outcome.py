@@ -47,7 +47,7 @@ def ended(error: BaseException) -> tuple[Ending, Problem]:
     if isinstance(error, OSError):
         words = (error.strerror or str(error) or type(error).__name__).lower()
         where = f"{error.filename}: " if error.filename else ""
-        return "failed", Problem("system", f"{where}{words}", "Once that is mended, run this again.")
+        return "failed", Problem("system", f"{where}{words}", "Once that is fixed, run this again.")
     message = f"something unexpected went wrong ({type(error).__name__})"
     hint = "Run this again with --debug, and report what that shows as a bug."
     return "failed", Problem("unexpected", message, hint)

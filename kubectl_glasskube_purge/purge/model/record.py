@@ -76,7 +76,7 @@ class Record:
     error: Problem | None = None
     seconds: float = 0.0
     _named: tuple[Plan | None, frozenset[Ref]] = (None, frozenset())
-    """What the plan names, so that not every event has to ask it anew."""
+    """What the plan names, so that not every event has to ask it again."""
 
     def take(self, event: events.Event) -> None:
         """Remembers what an event says."""
