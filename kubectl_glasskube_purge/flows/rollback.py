@@ -50,14 +50,14 @@ async def roll_back(journey: Journey[Any], taken: Backup) -> None:
     }
     back = record.rollback = new_record()
     try:
-        await _put_back(replace(journey, record=back), [taken, *earlier], changed)
+        await _put_back(replace(journey, record=back), [taken, *earlier], changed, bool(record.survey.operator.ready))
     except KubeError as error:
         back.end(error)
     if back.outcome in ("done", "nothing-to-do"):
         record.outcome, record.verification = "rolled-back", None
 
 
-async def _put_back(journey: Journey[Any], backups: Sequence[Backup], changed: Collection[Ref]) -> None:
+async def _put_back(journey: Journey[Any], backups: Sequence[Backup], changed: Collection[Ref], ready: bool) -> None:
     """Puts back what the purge has deleted, and what it `changed`. Raises `KubeError`."""
     client = journey.client
     # The purge may have ended in a hurry; putting things back has all the time it takes.
@@ -65,7 +65,7 @@ async def _put_back(journey: Journey[Any], backups: Sequence[Backup], changed: C
     client.retry_seconds = RETRY_SECONDS
     # What was changed and not deleted stands in the backup for reference only.
     changed_too = tuple(entry for one in backups for entry in one.contents.remade if entry.ref in changed)
-    options = Options(changed=frozenset(changed))
+    options = Options(changed=frozenset(changed), rollback=True, ready=ready)
     entries = merged([*backups, Backup(Contents(restored=changed_too))], options)
     decided = plan(entries, await look(client, entries), options, reason="deleted by the purge that failed")
     journey.record.plan = decided.plan

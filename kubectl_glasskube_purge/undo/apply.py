@@ -10,7 +10,7 @@ anywhere goes on when it is run again.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
@@ -42,7 +42,7 @@ from kubectl_glasskube_purge.purge.model.record import Leftover
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from . import order
-from .restore import Restore, defines
+from .restore import Options, Restore, defines
 from .sidecar import gone_images
 from .wait import EXPLAIN_AFTER, Wait
 
@@ -138,7 +138,7 @@ async def _carry_out(run: _Run, stage: Stage) -> None:
         await _apply_all(run, stage, list(actions))
     if run.failed and stage.name not in (order.PACKAGES, order.OTHERS):
         raise _not_applied(run)
-    if until_working := _AFTER.get(stage.name):
+    for until_working in _waits(run.restore.options, stage):
         await until_working(run, stage)
 
 
@@ -262,6 +262,8 @@ async def _until_gone(run: _Run, stage: Stage, found: Found) -> None:
 
 # -- what a stage waits for
 
+_UntilWorking = Callable[["_Run", Stage], Awaitable[None]]
+
 
 async def _until_served(run: _Run, stage: Stage) -> None:
     """Waits until the API server serves what the CRDs define, which is a moment after they are established."""
@@ -347,9 +349,16 @@ async def _pods_reason(run: _Run, namespace: str, deployment: Found | None) -> s
     return controller.why or f"{controller.ready} of {controller.replicas} Pods are ready"
 
 
-async def _until_ready(run: _Run, stage: Stage) -> None:
+async def _until_repositories_ready(run: _Run, stage: Stage) -> None:
+    await _until_ready(run, stage, packages=False)
+
+
+async def _until_packages_ready(run: _Run, stage: Stage) -> None:
+    await _until_ready(run, stage, packages=True)
+
+
+async def _until_ready(run: _Run, stage: Stage, *, packages: bool) -> None:
     """Waits until packages or repositories are Ready, or have failed for good, which is no reason to stop."""
-    packages = stage.name == order.PACKAGES
     patience, settled_after = (PACKAGE_PATIENCE, SETTLED_AFTER) if packages else (REPOSITORY_PATIENCE,) * 2
     for kind in facts.PACKAGE_GROUP_KINDS if packages else (facts.PACKAGE_REPOSITORY.group_kind,):
         entries = {ref: one.document for ref, one in run.restore.entries.items() if ref.group_kind == kind}
@@ -409,9 +418,16 @@ def _condition(found: Found | None, *types: str) -> str:
     return "nobody has looked at it yet"
 
 
-_AFTER = {
+_AFTER: Mapping[str, _UntilWorking] = {
     order.DEFINITIONS: _until_served,
     order.CONTROLLERS: _until_running,
-    order.REPOSITORIES: _until_ready,
-    order.PACKAGES: _until_ready,
+    order.REPOSITORIES: _until_repositories_ready,
+    order.PACKAGES: _until_packages_ready,
 }
+
+
+def _waits(options: Options, stage: Stage) -> list[_UntilWorking]:
+    """What a stage waits for. In a rollback nobody answers for packages before the operator runs."""
+    if not options.rollback or stage.name == order.DEFINITIONS:
+        return [_AFTER[stage.name]] if stage.name in _AFTER else []
+    return [*_AFTER.values()][1:] if stage.name == order.CONTROLLERS and options.ready else []

@@ -9,6 +9,9 @@ The webhook configuration is in one stage with the operator, and before the Job
 that makes its certificate: the Job writes the certificate's CA into it and makes a
 new certificate each time it has to try again. Nobody creates a package before the
 stage is over, so that nothing meets a webhook that doesn't answer yet.
+
+A rollback finds the operator stopped and its webhook gone. There packages come first: they need no answer then, and
+come back even if the operator was never ready.
 """
 
 from __future__ import annotations
@@ -73,6 +76,12 @@ _SOURCES_FIRST = (
     facts.HELM_CHART,
     facts.HELM_RELEASE,
 )
+
+
+def rank_in_rollback(ref: Ref) -> tuple[bool, int, int]:
+    """Sort key while the operator is stopped: packages first, then the operator and the webhook that it answers."""
+    stage, position = rank(ref)
+    return STAGES[stage] == CONTROLLERS, stage, position
 
 
 def rank(ref: Ref) -> tuple[int, int]:

@@ -44,6 +44,10 @@ class Options:
     """Also what exists, by force."""
     changed: frozenset[Ref] = frozenset()
     """What a purge has changed and not deleted, which is overwritten in any case: a rollback."""
+    rollback: bool = False
+    """Whether the operator is stopped and its webhook gone: then packages are put back before them."""
+    ready: bool = True
+    """Whether the operator was ready before the purge: otherwise nobody waits for it."""
     sidecar_image: str = ""
     """Where the operator's sidecar is to come from; `""` leaves its address as it is."""
 
@@ -61,6 +65,7 @@ class Restore:
     """What is taken over from other field managers."""
     complete: bool = True
     """Whether everything in the files was selected."""
+    options: Options = field(default_factory=Options)
 
 
 # -- which objects
@@ -79,7 +84,8 @@ def merged(backups: Iterable[Backup], options: Options) -> tuple[Entry, ...]:
                 kept.setdefault(entry.ref, entry)
     chosen = _selected(restored, remade, options.only) if options.only else restored
     taken = (replace(one, document=with_address(one.document, options.sidecar_image)) for one in chosen.values())
-    return tuple(sorted(taken, key=lambda entry: order.rank(entry.ref)))
+    rank = order.rank_in_rollback if options.rollback else order.rank
+    return tuple(sorted(taken, key=lambda entry: rank(entry.ref)))
 
 
 def _selected(restored: Mapping[Ref, Entry], remade: Mapping[Ref, Entry], only: Iterable[str]) -> dict[Ref, Entry]:
@@ -155,6 +161,7 @@ def plan(
         existing=existing,
         forced=frozenset(entry.ref for entry in entries if _is_forced(entry, existing.get(entry.ref), options)),
         complete=complete,
+        options=options,
     )
 
 

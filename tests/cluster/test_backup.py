@@ -20,7 +20,7 @@ from kubectl_glasskube_purge.undo import backup, text
 from kubectl_glasskube_purge.undo.content import content
 from tests.cluster.api import ApiError, Object
 from tests.cluster.controlplane import ControlPlane
-from tests.cluster.dump import difference
+from tests.cluster.dump import difference, dump
 from tests.cluster.faults import faults
 from tests.cluster.plugin import environment, purge, start_purge
 from tests.cluster.restored import comparable, not_ready
@@ -256,6 +256,28 @@ def test_a_purge_that_fails_early_is_undone_where_the_user_wants_it(cluster: Con
     assert cluster.api.get("v1", "ConfigMap", "planted", "default") is None
     assert not not_ready(cluster)
     assert difference(before, comparable(cluster)) == []
+
+
+def test_a_purge_that_fails_is_undone_though_its_operator_was_never_ready(cluster: ControlPlane) -> None:
+    install.installed(cluster, packages=TWO_PACKAGES, operator="unready")
+
+    let_nobody_delete(cluster, "packages.glasskube.dev", "packagerepositories")
+
+    def packaged() -> set[str]:
+        return {name for name in dump(cluster) if ".glasskube.dev " in name or name.startswith("HelmRelease.")}
+
+    before = packaged()
+
+    result = purge(cluster, "--yes", "--offline", "-o", "json", "--wait-idle=2m", "--rollback-on-failure")
+
+    document = result.document
+    assert document["error"]["code"] == "not-deleted"
+    assert document["outcome"] == "rolled-back", document["rollback"]
+    operator = cluster.api.get("apps/v1", "Deployment", install.OPERATOR, install.NAMESPACE)
+    assert operator is not None
+    assert operator["spec"]["replicas"] == 1
+    assert install.webhook_state(cluster) != "absent"
+    cluster.wait("what the packages consist of", lambda: True if before <= packaged() else None)
 
 
 def let_nobody_delete(cluster: ControlPlane, group: str, resource: str) -> None:

@@ -158,6 +158,12 @@ def test_a_rollback_overwrites_what_the_purge_changed_and_nothing_else() -> None
     assert decided.forced == changed
 
 
+def test_a_rollback_recreates_packages_before_the_operator_and_its_webhook() -> None:
+    one = backup(operator(), PACKAGE, SPACE)
+    assert names(restore.merged([one], Options()))[-1] == "app"
+    assert names(restore.merged([one], Options(rollback=True))) == ["shop", "app", "glasskube-controller-manager"]
+
+
 def test_a_part_brings_along_what_it_cant_be_without() -> None:
     one = backup(NAMESPACE, SPACE, DEFINITION, MINE, operator(), PACKAGE)
     assert names(restore.merged([one], Options(only=("ConfigMap/mine",)))) == ["shop", "mine"]
