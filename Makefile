@@ -51,6 +51,10 @@ test-kubernetes: setup ## Run the core of the cluster's tests on Kubernetes VERS
 	KUBERNETES_VERSION=$(VERSION) $(BIN)/python -m tests.cluster.kubernetes
 	$(BIN)/python scripts/compatibility.py
 
+.PHONY: snapshots
+snapshots: setup ## Write the screens that tests compare with again; look at the difference
+	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/report/test_screens.py
+
 .PHONY: bench
 bench: controlplane ## Measure against kubectl delete, and start-up
 	@$(BIN)/python -m tests.cluster.bench

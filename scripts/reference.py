@@ -46,7 +46,7 @@ ENVIRONMENT: Mapping[str, str] = {
     "KUBECONFIG": "Kubeconfig files to merge, where `--kubeconfig` names none.",
     "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The proxy to the API server and for downloads, and exceptions from it.",
     "NO_COLOR": "Where set: no colour.",
-    "COLUMNS": "Width to write for; 80 where there is no terminal.",
+    "COLUMNS": "Width to write for. Without it, the width of the terminal; nothing is wrapped into a pipe.",
     "XDG_STATE_HOME": "Backups are in its folder `kubectl-glasskube-purge`; default `~/.local/state`.",
     "XDG_CACHE_HOME": "Downloaded manifests are in its folder `kubectl-glasskube-purge`; default `~/.cache`.",
 }

@@ -178,7 +178,7 @@ def _options(word: str, rest: list[str], known: Mapping[str, Option[Any]]) -> It
         name, sign, value = word.partition("=")
         name = "--" + name[2:].replace("_", "-")  # as kubectl does
         if name not in known:
-            raise UsageError(f"unknown flag: {name}")
+            raise UsageError(f"unknown flag: {name}{_meant(name, known)}")
         yield _given(known[name], value if sign else None, name, rest)
         return
     letters = word[1:]
@@ -211,7 +211,7 @@ def _converted(option: Option[Any], word: str | None) -> Any:
     elif option.bare and not word:
         raise UsageError(f"{option.name}= needs a value behind the sign")
     elif option.values and word not in option.values:
-        raise _invalid(option, word, f"must be one of {', '.join(option.values)}")
+        raise _invalid(option, word, f"must be one of {', '.join(option.values)}{_meant(word, option.values)}")
     try:
         return option.convert(word)
     except (ValueError, ProblemError) as error:
@@ -232,8 +232,16 @@ def _meant_for(word: str, before: Iterable[_Given], commands: Mapping[str, Comma
 
 
 def _unknown_command(word: str, commands: Iterable[str]) -> UsageError:
-    known = ", ".join(sorted(name for name in commands if name))
-    return UsageError(f'unknown command "{word}"; there are: {known}')
+    known = sorted(name for name in commands if name)
+    return UsageError(f'unknown command "{word}"{_meant(word, known) or "; there are: " + ", ".join(known)}')
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    """`. Did you mean 'verify'?`, or `""` if nothing is similar."""
+    import difflib
+
+    similar = difflib.get_close_matches(word, list(known), 1)
+    return f". Did you mean '{similar[0]}'?" if similar else ""
 
 
 def _count(command: Command, arguments: Sequence[str]) -> None:
@@ -246,4 +254,7 @@ def _count(command: Command, arguments: Sequence[str]) -> None:
     if command.argument_values:
         for argument in arguments:
             if argument not in command.argument_values:
-                raise UsageError(f'{command.argument} is one of {", ".join(command.argument_values)}, not "{argument}"')
+                raise UsageError(
+                    f'{command.argument} is one of {", ".join(command.argument_values)}, not "{argument}"'
+                    + _meant(argument, command.argument_values)
+                )

@@ -197,7 +197,7 @@ KUBECTL: Options = (
 )
 """kubectl's global flags, with kubectl's meaning. They fill `kube`'s `Flags`, whose fields have their names."""
 
-NAMESPACE = Option("--namespace", f"Taken only as {SYSTEM}.", "", glasskubes_namespace, "NAME", "-n")
+NAMESPACE = Option("--namespace", f"Only {SYSTEM} is accepted.", "", glasskubes_namespace, "NAME", "-n")
 VERSION = switch("--version", "Print the plugin's version.")
 DEBUG = switch("--debug", "Show where in the program an error came from.")
 HELP = switch("--help", "Show this.", "-h")

@@ -47,6 +47,7 @@ from kubectl_glasskube_purge.purge.model.plan import BUSY, Options, Plan
 from kubectl_glasskube_purge.purge.model.record import Record, Verification
 from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report import names
+from kubectl_glasskube_purge.report.preview import question
 from kubectl_glasskube_purge.undo import backup
 from kubectl_glasskube_purge.undo.text import Backup
 
@@ -157,7 +158,7 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
         return None
     if not request.yes:
         asked = anyio.current_time()
-        yes = agreed(journey, f"Purge Glasskube from {target.context or target.server}?")
+        yes = agreed(journey, question(decided, target.context or target.server))
         limit.deadline += anyio.current_time() - asked
         if not yes:
             return None
@@ -191,7 +192,7 @@ def _ask_about_used(journey: Journey[Request], decided: Plan) -> Options | None:
         return request.options
     if keep:
         return replace(request.options, keep_in_use="auto")
-    if screen.ask("Delete them all the same?"):
+    if screen.ask("Delete these packages although they are in use?"):
         return replace(request.options, delete_in_use=True)
     record.plan, record.outcome = decided, "declined"
     return None

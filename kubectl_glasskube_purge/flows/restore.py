@@ -92,7 +92,8 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
         if not request.yes and not _nothing_new(decided.plan):
             asked = clock()
             options = _offered(request.options, decided, screen)
-            yes = agreed(journey, f"Put this back into {record.context or record.server}?")
+            objects = plural(sum(len(stage.actions) for stage in shown.stages), "object")
+            yes = agreed(journey, f"Restore {objects} to {record.context or record.server}?")
             if yes and separate and not request.trust_file:
                 named = plural(len(separate), "object")
                 yes = agreed(journey, f"The file isn't this machine's backup. Apply the {named} in the warnings, too?")
@@ -210,7 +211,7 @@ def _offered(options: Options, decided: Restore, screen: Screen) -> Options:
     if gone is None:
         return options
     address = facts.RBAC_PROXY_IMAGE_MOVED
-    answer = screen.ask(f"Take the sidecar's image from {address}, where it is now?")
+    answer = screen.ask(f"The sidecar's image has moved. Use {address} instead?")
     return replace(options, sidecar_image=address) if answer else options
 
 

@@ -44,7 +44,9 @@ class Screen(Protocol):
 
 
 NOBODY_TO_ASK = Problem(
-    "no-terminal", "there is no terminal to ask on", "Look at the plan with --dry-run, then run this with --yes."
+    "no-terminal",
+    "stdin is not a terminal",
+    "See the plan with --dry-run, then use --yes.",
 )
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from rich.console import Group, RenderableType
-from rich.text import Text
 
 from kubectl_glasskube_purge.glasskube.facts import PART_OF, PART_OF_LABEL
 from kubectl_glasskube_purge.kube.connect import Target
@@ -18,7 +17,7 @@ from kubectl_glasskube_purge.undo.labels import REMOVAL
 from . import human
 from .layout import Columns, Heading, Labelled, Node, Tree, text
 from .names import seconds
-from .preview import FOLD, by_kind, kept, stage_node, warned, with_reason
+from .preview import FOLD, by_kind, folded, kept, stage_node, warned, with_reason
 
 _NAMED = frozenset({"ClusterPackage", "Package", "Namespace", "Deployment", "PackageRepository", "HelmRelease"})
 """Kinds whose objects people know by name."""
@@ -29,14 +28,14 @@ class Words:
     """How a plan is spoken of."""
 
     ahead: str
-    """Before what will be done: `Will be put back`."""
+    """Before what will be done: `Restore`."""
     nothing: str
     """Where that is nothing."""
 
 
-RESTORE = Words("Will be put back", "Everything exists already.")
-LABEL = Words("Will be labelled", "Everything is labelled already.")
-UNLABEL = Words("Will lose its labels", "Nothing has labels of this program.")
+RESTORE = Words("Restore", "Everything exists already.")
+LABEL = Words("Label", "Everything is labelled already.")
+UNLABEL = Words("Remove the labels of", "Nothing has labels of this program.")
 
 
 def preview(target: Target, plan: Plan, words: Words, sources: Sequence[str], *, wide: bool = False) -> Group:
@@ -53,11 +52,11 @@ def preview(target: Target, plan: Plan, words: Words, sources: Sequence[str], *,
     else:
         parts.append(Heading(words.nothing))
     if plan.kept and actions:
-        parts.append(Heading(f"Stays as it is: {plural(len(plan.kept), 'object')}"))
+        parts.append(Heading(f"Keep unchanged: {plural(len(plan.kept), 'object')}"))
         parts.append(kept(plan.kept, wide))
-    if plan.warnings:
-        parts.append(Text())
-    parts += [warned(warning.message) for warning in plan.warnings]
+    parts += folded(plan.warnings, wide)
+    if words is RESTORE and any(action.ref.kind == "PersistentVolumeClaim" for action in actions):
+        parts.append(warned("volumes come back empty: a backup has the claims, not their data"))
     return Group(*parts)
 
 
@@ -87,7 +86,7 @@ def end(record: Record) -> Group:
         parts: list[RenderableType] = [text(f"Not finished (exit {record.exit}): {record.error.message}", "bold red")]
         leftovers = record.verification.leftovers if record.verification else ()
         parts.append(Columns([(leftover.ref.display, leftover.why) for leftover in leftovers]))
-        parts.append(text(f"Next: {record.error.hint}"))
+        parts.append(Labelled([("Fix", record.error.hint)]))
         return Group(*parts)
     return human.end(record)
 
@@ -98,8 +97,8 @@ def _good_end(record: Record) -> Iterator[RenderableType]:
     where = record.context or record.server
     if record.kind == "RestoreReport":
         took = seconds(sum(record.stage_seconds.values()))
-        words = f"Put back into {where}: {objects} in {took}, and all of it works."
-        yield text(words if done else "Nothing to do: everything exists, and works.", "bold green" if done else "")
+        words = f"Restored to {where}: {objects} in {took}; all ready."
+        yield text(words if done else "Nothing to do: everything exists and is ready.", "bold green" if done else "")
     elif record.plan is not None and record.plan.stages[0].name == REMOVAL:
         yield text(
             f"{objects} in {where} lost {'its label' if objects.startswith('1 ') else 'their labels'}."

@@ -45,4 +45,5 @@ def leading(code: str, hint: str) -> str:
     """A hint that ends with where more is written, unless it says so already."""
     if TROUBLESHOOTING in hint or code not in ANCHORS:
         return hint
-    return f"{hint} More: {TROUBLESHOOTING}#{ANCHORS[code]}".lstrip()
+    more = f"More: {TROUBLESHOOTING}#{ANCHORS[code]}"
+    return f"{hint} {more}" if hint else more

@@ -18,7 +18,7 @@ from kubectl_glasskube_purge.purge.model.record import Record
 
 from .layout import Columns, Heading, Labelled, Paragraph, text, unbroken
 from .names import seconds, tilde
-from .preview import by_kind, kept, listed, warned
+from .preview import by_kind, folded, kept, listed
 
 _SHOWN = 20
 """Leftovers that are named where not all are asked for."""
@@ -35,7 +35,7 @@ def _end(record: Record, wide: bool) -> Iterator[RenderableType]:
     elif record.outcome == "nothing-to-do":
         yield text(f"Nothing to do: there is no Glasskube in {_where(record)}.")
         if record.plan and record.plan.kept:
-            yield Heading("Stays")
+            yield Heading("Kept")
             yield kept(record.plan.kept)
     elif record.outcome == "dry-run":
         yield from _dry_run(record)
@@ -61,16 +61,15 @@ def _clean(record: Record) -> Iterator[RenderableType]:
     foreseen = plan.kept if plan else ()
     behind = [one for one in foreseen if record.outcomes.get((one.uid, "delete"), ("", ""))[0] == "kept"]
     if behind:
-        yield Heading("Stays behind")
+        yield Heading("Kept")
         yield kept(behind)
     if more := len(foreseen) - len(behind):
-        lines.append(("Kept", f"{plural(more, 'object')}, as said above"))
+        lines.append(("Kept", f"{plural(more, 'object')} (see above)"))
     yield from _facts([*lines, *_way_back(record)])
 
 
 def _dry_run(record: Record) -> Iterator[RenderableType]:
-    for warning in record.warnings:
-        yield warned(warning.message)
+    yield from folded(record.warnings)
     yield text("Dry run: nothing was changed.")
 
 
@@ -95,14 +94,10 @@ def _facts(lines: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:
 def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     code = f"(exit {record.exit})"
     error = record.error or Problem("", "")
-    leftovers = record.verification.leftovers if record.verification else ()
     if record.outcome == "refused":
-        yield text(f"Refused, nothing was changed {code}: {error.message}", "bold red")
+        yield text(f"Refused {code}, nothing was changed: {error.message}", "bold red")
     elif record.outcome == "incomplete":
-        are_left = f"{plural(len(leftovers), 'object')} {'is' if len(leftovers) == 1 else 'are'} left"
-        yield text(f"Not finished: {are_left if leftovers else 'not verified'} {code}.", "bold red")
-        if error.message:
-            yield text(error.message)
+        yield text(f"Not finished {code}: {error.message or 'not verified'}", "bold red")
     elif record.outcome == "interrupted":
         yield text(f"Interrupted {code}: {error.message}.", "bold yellow")
     else:
@@ -110,7 +105,7 @@ def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     yield from _rollback(record)
     yield from _left(record, wide=wide)
     if error.hint:
-        yield text(f"Next: {error.hint}")
+        yield Labelled([("Fix", error.hint)])
     yield from map(unbroken, error.copied)
     yield from _facts(_way_back(record))
 
@@ -119,10 +114,10 @@ def _rollback(record: Record) -> Iterator[RenderableType]:
     if record.rollback is None:
         return
     if record.outcome == "rolled-back":
-        yield text("What was deleted has been put back, and works.", "bold green")
+        yield text("What was deleted is restored and ready.", "bold green")
     else:
         why = record.rollback.error.message if record.rollback.error else "it didn't finish"
-        yield text(f"Putting back what was deleted failed, too: {why}", "bold red")
+        yield text(f"The rollback failed, too: {why}", "bold red")
 
 
 def _left(record: Record, *, wide: bool = True) -> Iterator[RenderableType]:

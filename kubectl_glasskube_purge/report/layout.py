@@ -9,6 +9,7 @@ cluster, and are made safe to print.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from rich.text import Text
 
 from kubectl_glasskube_purge.kube.wording import printable
 
+_ENDLESS = 100_000
 _LEAST = 24
 """Characters below which a right-hand column isn't worth having."""
 
@@ -49,6 +51,10 @@ class Screen(Console):
 
     plain: bool = False
 
+    def print(self, *objects: Any, **how: Any) -> None:
+        """Prints, and crops nothing: a terminal wraps a long name or command so that it can still be copied."""
+        super().print(*objects, **{"crop": False, **how})
+
     def render_str(self, text: str, **_: object) -> Text:
         """A bare string is text from the cluster, too."""
         return _safe(text)
@@ -68,7 +74,7 @@ def drawn(stream: TextIO) -> Callable[[str], object]:
 
 
 def console(stream: TextIO, *, plain: bool = False) -> Screen:
-    """A console on a stream; its width is the terminal's, 80 elsewhere, `COLUMNS` where that is set.
+    """A console on a stream. Its width is the terminal's, or `COLUMNS`; nothing is wrapped into a pipe or a file.
 
     `plain` writes for ears: no colour and, in what is laid out here, no drawing.
     `NO_COLOR` is honoured by rich.
@@ -81,6 +87,8 @@ def console(stream: TextIO, *, plain: bool = False) -> Screen:
         color_system=None if plain else "auto",
     )
     made.plain = plain
+    if not stream.isatty() and "COLUMNS" not in os.environ:
+        made.width = _ENDLESS
     return made
 
 
@@ -106,13 +114,32 @@ def is_drawn(on: Console) -> bool:
     return not getattr(on, "plain", False) and on.encoding.lower().startswith("utf")
 
 
-def wrapped(what: Text, width: int, on: Console) -> list[Text]:
-    """The lines of a text at a width. Words that don't fit are cut, none is lost."""
-    lines = [
-        line for part in what.split("\n", allow_blank=True) for line in part.wrap(on, max(width, 8), overflow="fold")
-    ]
+_COPIED = re.compile(r"\bkubectl (?:(?![.:](?: |$))[^;,()])+|\S+ -n \S+")
+"""What a person copies: a command up to the end of its clause, and an object with its namespace."""
+
+_GLUE = "\ue000"
+"""A blank at which no line ends. Python, and so rich, also breaks lines at Unicode's own."""
+
+
+def _breaks(line: str, width: int) -> Iterator[int]:
+    """Where lines begin that are as long as `width` allows, and longer for a longer word."""
+    column = 0
+    for word in re.finditer(r"\S+\s*", line):
+        if column and column + cell_len(word[0].rstrip()) > width:
+            yield word.start()
+            column = 0
+        column += cell_len(word[0])
+
+
+def wrapped(what: Text, width: int) -> list[Text]:
+    """The lines of a text at a width. What can be copied is never broken, and so may be wider."""
+    glued = what.copy()
+    glued.plain = _COPIED.sub(lambda found: found[0].replace(" ", _GLUE), what.plain)
+    parts = glued.split("\n", allow_blank=True)
+    lines = [line for part in parts for line in part.divide(_breaks(part.plain, max(width, 8)))]
     for line in lines:
         line.rstrip()
+        line.plain = line.plain.replace(_GLUE, " ")
     return lines
 
 
@@ -143,7 +170,7 @@ class Paragraph:
 
     def __rich_console__(self, on: Console, options: ConsoleOptions) -> RenderResult:
         width = options.max_width - max(len(self.first), len(self.following))
-        yield from _indented(Text(self.first), Text(self.following), wrapped(_safe(self.what), width, on))
+        yield from _indented(Text(self.first), Text(self.following), wrapped(_safe(self.what), width))
 
 
 @dataclass(frozen=True)
@@ -156,7 +183,7 @@ class Labelled:
         column = max(len(label) for label, _ in self.lines) + 2
         for label, value in self.lines:
             head = Text(label.ljust(column), "bold")
-            yield from _indented(head, Text(" " * column), wrapped(_safe(value), options.max_width - column, on))
+            yield from _indented(head, Text(" " * column), wrapped(_safe(value), options.max_width - column))
 
 
 @dataclass(frozen=True)
@@ -172,7 +199,7 @@ class Columns:
         pairs = [(_safe(head), _safe(body)) for head, body in self.pairs]
         column = _column(pairs, width)
         for head, body in pairs:
-            yield from _indented(margin, margin, _paired(head, body, column, width, on))
+            yield from _indented(margin, margin, _paired(head, body, column, width))
 
 
 def _column(pairs: Iterable[tuple[Text, Text]], width: int) -> int:
@@ -189,17 +216,17 @@ def _longest_word(of: Text) -> int:
     return max((cell_len(word) for word in of.plain.split()), default=0)
 
 
-def _paired(head: Text, body: Text, column: int, width: int, on: Console) -> Iterator[Text]:
+def _paired(head: Text, body: Text, column: int, width: int) -> Iterator[Text]:
     if not body.plain:
-        yield from wrapped(head, width, on)
+        yield from wrapped(head, width)
     elif head.cell_len + 2 <= column and width - column >= _LEAST:
         first = Text.assemble(head, " " * (column - head.cell_len))
-        yield from _indented(first, Text(" " * column), wrapped(body, width - column, on))
+        yield from _indented(first, Text(" " * column), wrapped(body, width - column))
     else:
-        yield from wrapped(head, width, on)
+        yield from wrapped(head, width)
         fits = 0 < column <= width - max(_LEAST, _longest_word(body))
         margin = Text(" " * (column if fits else 2))
-        yield from _indented(margin, margin, wrapped(body, width - margin.cell_len, on))
+        yield from _indented(margin, margin, wrapped(body, width - margin.cell_len))
 
 
 @dataclass(frozen=True)
@@ -223,11 +250,11 @@ class Tree:
         for node in self.nodes:
             margin = Text(" " * self.indent)
             width = options.max_width - self.indent
-            yield from _indented(margin, margin, _paired(_safe(node.head), _safe(node.body), 0, width, on))
-            yield from _branches(node.children, margin, options.max_width, on, drawn)
+            yield from _indented(margin, margin, _paired(_safe(node.head), _safe(node.body), 0, width))
+            yield from _branches(node.children, margin, options.max_width, drawn)
 
 
-def _branches(nodes: Sequence[Node], margin: Text, width: int, on: Console, drawn: bool) -> Iterator[Text]:
+def _branches(nodes: Sequence[Node], margin: Text, width: int, drawn: bool) -> Iterator[Text]:
     room = width - margin.cell_len - 3
     pairs = [(_safe(node.head), _safe(node.body)) for node in nodes]
     column = _column(pairs, room)
@@ -235,5 +262,5 @@ def _branches(nodes: Sequence[Node], margin: Text, width: int, on: Console, draw
         last = number == len(nodes) - 1
         first, following = (("└─ " if last else "├─ "), ("   " if last else "│  ")) if drawn else ("-  ", "   ")
         below = Text.assemble(margin, (following, "dim"))
-        yield from _indented(Text.assemble(margin, (first, "dim")), below, _paired(head, body, column, room, on))
-        yield from _branches(node.children, below, width, on, drawn)
+        yield from _indented(Text.assemble(margin, (first, "dim")), below, _paired(head, body, column, room))
+        yield from _branches(node.children, below, width, drawn)

@@ -1,7 +1,7 @@
 """The preview of a purge: what goes, what can't be brought back, what stays. Draws; decides nothing.
 
-A tree of the stages that folds what is alike and says the counts; with `wide`
-every object, hung on the one it goes with, with the reason.
+At most 20 lines for an ordinary cluster, what hurts most last, right above the question;
+with `wide` a tree of the stages with every object, hung on the one it is deleted with, with the reason.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from itertools import groupby
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from kubectl_glasskube_purge.glasskube import facts, inventory
+from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.connect import Target
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.kube.wording import displayed, kinds, plural, some
-from kubectl_glasskube_purge.purge.model.plan import Action, Consequence, Kept, Plan, Stage
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.wording import kinds, plural, some
+from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE
+from kubectl_glasskube_purge.purge.model.plan import Consequence, Kept, Plan, Stage
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 from .layout import Columns, Heading, Labelled, Node, Paragraph, Tree, joined, text
@@ -43,6 +45,10 @@ _VERBS = {
 
 _FATES = {"keep": "kept", "delete": "deleted", "undecided": "not decided"}
 """What becomes of a package."""
+
+_FLUX = {"delete": "deleted", "keep": "kept"}
+_REASONS = 3
+"""Of the reasons why objects are kept, how many a preview names."""
 
 _WITH_IT = {
     "owner": "owned by it",
@@ -71,41 +77,126 @@ def preview(header: Header, survey: Survey, plan: Plan, *, wide: bool = False) -
 
 def _parts(header: Header, survey: Survey, plan: Plan, wide: bool) -> Iterator[RenderableType]:
     yield head(header, survey)
-    yield Heading(_headline(plan))
-    yield Tree([_stage(number, stage, wide) for number, stage in enumerate(_busy(plan), 1)])
-    actions = (action for stage in plan.stages for action in stage.actions if action.verb == "release-finalizer")
-    finalizers = [action for action in actions if action.finalizer != facts.PACKAGE_FINALIZER]
-    if finalizers and not wide:
-        yield Heading("Finalizers that nobody else would drop")
-        yield from listed([(a.ref.display, a.reason) for a in finalizers], FOLD, wide)
+    if wide:
+        yield from _everything(plan)
+    else:
+        yield Text()
+        yield Labelled([*_brief(plan), *_backup(header.backup), *_lost(plan)])
+    yield from folded(plan.warnings, wide)
+    yield Text()
+    yield text(totals(plan), "bold")
+
+
+def _lost(plan: Plan) -> Iterator[tuple[str, str | Text]]:
+    if plan.lost:
+        named = some((f"{lost.ref.display} ({' '.join(lost.what.split())})" for lost in plan.lost), 2)
+        yield "Lost", text(f"{plural(len(plan.lost), 'volume')}: {named}", "bold red")
+
+
+def _everything(plan: Plan) -> Iterator[RenderableType]:
+    yield Heading("Delete")
+    yield Tree([_stage(number, stage) for number, stage in enumerate(_busy(plan), 1)])
     used = [(one.name, f"{_FATES[one.decision]}: {use.words}") for one in plan.packages for use in one.uses]
     if used:
-        yield Heading("Packages that others rely on")
-        yield from listed(used, 2 * FOLD, wide)
-    if plan.lost:
-        yield Heading("Can't be brought back", "bold red")
-        yield from listed([(lost.ref.display, lost.what) for lost in plan.lost], FOLD, wide)
+        yield Heading("Packages in use")
+        yield Columns(used)
     if plan.kept:
-        yield Heading("Stays")
-        yield kept(plan.kept, wide)
+        yield Heading("Keep")
+        yield kept(plan.kept, wide=True)
     if plan.flux != "absent":
-        yield from _flux(plan)
-    if plan.warnings:
-        yield Text()
-    for warning in plan.warnings:
-        yield warned(warning.message)
-    yield Text()
-    yield Labelled(list(_backup(header.backup)))
+        yield Heading({"delete": "Flux is deleted", "keep": "Flux is kept"}[plan.flux])
+        yield Columns([(line, "") for line in _findings(plan)])
+    if plan.lost:
+        yield Heading("Lost", "bold red")
+        yield Columns([(lost.ref.display, lost.what) for lost in plan.lost])
 
 
 def _busy(plan: Plan) -> list[Stage]:
     return [stage for stage in plan.stages if stage.actions]
 
 
-def _headline(plan: Plan) -> str:
+def _going(plan: Plan, *wanted: tuple[str, str]) -> list[Ref]:
+    return sorted(ref for ref in plan.going if ref.group_kind in wanted)
+
+
+def totals(plan: Plan) -> str:
+    """The numbers of a plan, the same as in progress and end."""
     followers = sum(len(stage.consequences) for stage in plan.stages)
-    line = f"Will be deleted: {plural(len(plan.deletes), 'object')} in {plural(len(_busy(plan)), 'stage')}"
-    return f"{line}, and {followers} that {'goes' if followers == 1 else 'go'} with them" if followers else line
+    volumes = f", {plural(len(plan.lost), 'volume')} lost" if plan.lost else ""
+    return f"Plan: {len(plan.deletes)} to delete and {followers} with them, {len(plan.kept)} to keep{volumes}."
+
+
+def question(plan: Plan, where: str) -> str:
+    """The question above which the preview stands, with what a yes costs."""
+    costs = (
+        ("package", facts.PACKAGE_GROUP_KINDS),
+        ("workload", _WORKLOADS),
+        ("namespace", (NAMESPACE,)),
+    )
+    counted = [(len(_going(plan, *wanted)), noun) for noun, wanted in costs]
+    parts = ["Glasskube", *(plural(number, noun) for number, noun in counted if number)]
+    return f"Delete {', '.join(parts)} from {where}?"
+
+
+def _brief(plan: Plan) -> Iterator[tuple[str, str | Text]]:
+    keep, others = list(_kept_packages(plan)), list(_kept_others(plan.kept))
+    if plan.kept_packages:  # what survives comes first if that was asked for
+        yield from _rows("Keep", [*keep, *others])
+    yield from _rows("Delete", _deleted(plan))
+    if not plan.kept_packages:
+        yield from _rows("Keep", [*keep, *others])
+    finalizers = [action for stage in plan.stages for action in stage.actions if action.verb == "release-finalizer"]
+    foreign = [f"{a.finalizer} of {a.ref.display}" for a in finalizers if a.finalizer != facts.PACKAGE_FINALIZER]
+    if foreign:
+        yield "Finalizers", f"{len(foreign)} that this purge removes: {some(foreign, 2)}"
+    if plan.flux != "absent":
+        yield "Flux", f"{_FLUX[plan.flux]}: {some(_findings(plan), 2)}"
+
+
+def _rows(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
+    return (("" if number else label, line) for number, line in enumerate(lines))
+
+
+def _deleted(plan: Plan) -> Iterator[str]:
+    packages, namespaces = _going(plan, *facts.PACKAGE_GROUP_KINDS), _going(plan, NAMESPACE)
+    if packages:
+        yield f"{plural(len(packages), 'package')}: {some(map(_package, packages))}"
+    if namespaces:
+        yield f"{plural(len(namespaces), 'namespace')}: {some(ref.name for ref in namespaces)}"
+    workloads, releases = _going(plan, *_WORKLOADS), _going(plan, facts.HELM_RELEASE.group_kind)
+    rest = len(plan.going) - len(packages) - len(namespaces) - len(workloads) - len(releases)
+    counted = ((workloads, "workload"), (releases, "HelmRelease"))
+    words = [plural(len(refs), noun) for refs, noun in counted if refs]
+    yield ", ".join([*words, plural(rest, "other object")] if rest else words)
+
+
+def _kept_packages(plan: Plan) -> Iterator[str]:
+    for decision in ("keep", "undecided"):
+        chosen = [one for one in plan.packages if one.decision == decision]
+        if not chosen:
+            continue
+        names = some(_package(one.package) + (f" ({one.uses[0].words})" if one.uses else "") for one in chosen)
+        if decision == "keep":
+            names += f"; handed over to {'Flux' if plan.keep_packages == 'flux' else 'Helm'}"
+        yield f"{plural(len(chosen), 'package')}{'' if decision == 'keep' else ' not decided'}: {names}"
+
+
+def _kept_others(stay: Sequence[Kept]) -> Iterator[str]:
+    groups = _by_reason(stay)
+    for why, group in groups[:_REASONS]:
+        what = group[0].ref.display if len(group) == 1 else kinds(one.ref for one in group)
+        yield f"{what} ({why})"
+    if more := sum(len(group) for _, group in groups[_REASONS:]):
+        yield f"{plural(more, 'more object')} (-o wide)"
+
+
+def _package(ref: Ref) -> str:
+    return f"{ref.name} -n {ref.namespace}" if ref.namespace else ref.name
+
+
+def _findings(plan: Plan) -> list[str]:
+    against = [evidence.text for evidence in plan.verdict.evidence if evidence.against]
+    return against or [evidence.text for evidence in plan.verdict.evidence]
 
 
 def head(header: Header, survey: Survey) -> Labelled:
@@ -138,8 +229,8 @@ def installed_words(namespace: Found | None) -> str:
 # -- the tree
 
 
-def _stage(number: int, stage: Stage, wide: bool) -> Node:
-    return stage_node(number, stage.name, len(stage.deletes), _every(stage) if wide else _summary(stage))
+def _stage(number: int, stage: Stage) -> Node:
+    return stage_node(number, stage.name, len(stage.deletes), _every(stage))
 
 
 def stage_node(number: int, name: str, count: int, children: Iterable[Node]) -> Node:
@@ -173,76 +264,11 @@ def with_reason(ref: Ref, reason: str) -> Text:
     return joined(text(ref.display), "  ", text(reason, "dim"))
 
 
-def _summary(stage: Stage) -> Iterator[Node]:
-    for verb, group in groupby(sorted(stage.actions, key=lambda a: a.verb), key=lambda a: a.verb):
-        if verb not in ("delete", "release-finalizer"):
-            yield _others(verb, list(group))
-    deletes = [action.ref for action in stage.deletes]
-    summaries = {"controllers": _controllers, "definitions": _definitions, "namespaces": _namespaces}
-    yield from summaries.get(stage.name, _by_kind)(deletes)
-    if stage.consequences:
-        yield Node("and with them", _with_them(stage.consequences))
-
-
-def _others(verb: str, actions: Sequence[Action]) -> Node:
-    reasons = {action.reason for action in actions}
-    why = f" ({reasons.pop()})" if len(reasons) == 1 else ""
-    return Node(f"{len(actions)} {_VERBS[verb]}", displayed(a.ref for a in actions) + why)
-
-
-def _by_kind(refs: Iterable[Ref]) -> Iterator[Node]:
-    return (Node(count, names) for count, names in by_kind(refs, FOLD))
-
-
 def by_kind(refs: Iterable[Ref], fold: int) -> Iterator[tuple[str, str]]:
     """How many there are of each kind, and the names of the first of them."""
     for kind, group in groupby(sorted(refs, key=lambda ref: ref.kind), key=lambda ref: ref.kind):
         names = [short(ref) for ref in group]
         yield plural(len(names), kind), "" if kind == facts.PACKAGE_INFO.kind else some(names, fold)
-
-
-def _controllers(refs: Sequence[Ref]) -> Iterator[Node]:
-    flux = inventory.every_flux_object()
-    theirs = [ref for ref in refs if ref in flux]
-    ours = [ref for ref in refs if ref not in flux]
-    names = {ref.name for ref in ours}
-    parts = ["operator"] * (facts.OPERATOR_DEPLOYMENT in names)
-    parts += ["auto-updater"] * (facts.AUTOUPDATER in names)
-    if ours:
-        yield Node(f"{len(ours)} of Glasskube", _with_rbac(parts, ours))
-    if theirs:
-        controllers = [ref.name for ref in theirs if ref.kind == "Deployment"]
-        yield Node(f"{len(theirs)} of Flux", _with_rbac(controllers, theirs))
-
-
-def _with_rbac(parts: Sequence[str], refs: Iterable[Ref]) -> str:
-    named = [*parts] + ["RBAC"] * any(ref.group == "rbac.authorization.k8s.io" for ref in refs)
-    return ", ".join(named) or kinds(refs)
-
-
-def _definitions(refs: Sequence[Ref]) -> Iterator[Node]:
-    for whose, ours in (("Glasskube", True), ("Flux", False)):
-        names = [ref.name.partition(".")[0] for ref in refs if ref.name.endswith("." + facts.GROUP) == ours]
-        if names:
-            yield Node(f"{len(names)} of {whose}", some(names, FOLD))
-
-
-def _namespaces(refs: Iterable[Ref]) -> Iterator[Node]:
-    return (Node(ref.name) for ref in refs)
-
-
-def _with_them(consequences: Iterable[Consequence]) -> str:
-    refs = [consequence.found.ref for consequence in consequences]
-    groups = [
-        ("Namespace", [ref for ref in refs if ref.kind == "Namespace"]),
-        ("HelmRelease", [ref for ref in refs if ref.group_kind == facts.HELM_RELEASE.group_kind]),
-        ("workload", [ref for ref in refs if ref.group_kind in _WORKLOADS]),
-    ]
-    counted = sum(len(members) for _, members in groups)
-    words = [plural(len(members), noun) for noun, members in groups if members]
-    if not words:
-        return kinds(refs)
-    return ", ".join(words + [f"{len(refs) - counted} more objects"] * (len(refs) > counted))
 
 
 # -- the lists
@@ -259,13 +285,26 @@ def warned(message: str) -> Paragraph:
     return Paragraph(text(f"Warning: {message}", "yellow"), following="  ")
 
 
-def kept(stay: Sequence[Kept], wide: bool = False) -> Columns:
-    """What stays, folded where many stay for the same reason."""
+def folded(warnings: Iterable[Problem], wide: bool = False) -> Iterator[RenderableType]:
+    """The warnings; those of one kind are one line with a count, unless all are asked for."""
+    by_code: dict[str, list[Problem]] = {}
+    for warning in warnings:
+        by_code.setdefault(warning.code if not wide else warning.message, []).append(warning)
+    for first, *more in by_code.values():
+        yield warned(first.message + (f" (and {len(more)} more of this kind)" if more else ""))
+
+
+def _by_reason(stay: Sequence[Kept]) -> list[tuple[str, list[Kept]]]:
     by_reason: dict[str, list[Kept]] = {}
     for one in stay:
         by_reason.setdefault(one.why, []).append(one)
+    return list(by_reason.items())
+
+
+def kept(stay: Sequence[Kept], wide: bool = False) -> Columns:
+    """What stays, folded where many stay for the same reason."""
     rows: list[tuple[str, str]] = []
-    for why, group in by_reason.items():
+    for why, group in _by_reason(stay):
         if wide or len(group) <= 3:
             rows += [(one.ref.display, why) for one in group]
         else:
@@ -281,17 +320,8 @@ def listed(rows: Sequence[tuple[str, str]], most: int, wide: bool) -> Iterator[R
         yield Paragraph(f"and {len(rows) - len(shown)} more (-o wide shows all)", "  ", "  ")
 
 
-def _flux(plan: Plan) -> Iterator[RenderableType]:
-    yield Heading({"delete": "Flux will be deleted", "keep": "Flux stays"}[plan.flux])
-    against = [evidence.text for evidence in plan.verdict.evidence if evidence.against]
-    supporting = [evidence.text for evidence in plan.verdict.evidence if not evidence.against]
-    for line in against or supporting:
-        yield Paragraph(line, "  ", "  ")
-
-
 def _backup(file: str) -> Iterator[tuple[str, str | Text]]:
     if not file:
-        yield "Backup", text("none (--no-backup): nothing of this can be put back", "yellow")
-        return
-    yield "Backup", "stdout" if file == "-" else tilde(file)
-    yield "", "Helm releases and workloads are re-created by the controllers, not restored"
+        yield "Backup", text("none (--no-backup): nothing of this can be restored", "yellow")
+    else:
+        yield "Backup", "stdout" if file == "-" else tilde(file)

@@ -97,7 +97,7 @@ class Progress:
     def _count(self, stage: _State, event: ObjectDone) -> None:
         if event.outcome == "failed":
             self._say(text(f"{event.ref.display}: {event.message}", "red"))
-        elif event.verb == self._verb:
+        elif event.verb in (self._verb, "hand-over"):
             stage.done |= {event.ref} & stage.wanted
         stage.waiting = ""
 
@@ -136,7 +136,7 @@ class Progress:
             lines.append(self._line(stage, elapsed, width, now))
             if stage.state in ("running", "stopped") and stage.waiting:
                 waited = f"{stage.waiting} ({seconds(now - stage.waited_since)})"
-                room = wrapped(text(waited, "yellow"), width - 5, self._console)
+                room = wrapped(text(waited, "yellow"), width - 5)
                 lines += [joined("    ", part) for part in room[:_SAID]]
         over = max(0, len(lines) - max(height - 1, 1))
         skipped = min(over, running)
@@ -156,9 +156,9 @@ class Progress:
 
 def _counted(stage: Stage, verb: Verb) -> frozenset[Ref]:
     """What a stage is measured by: what it does, and what goes because of it."""
-    refs = {action.ref for action in stage.actions if action.verb == verb}
-    followers = {consequence.found.ref for consequence in stage.consequences} if verb == "delete" else set()
-    return frozenset(refs | followers)
+    if verb == "delete":
+        return frozenset(found.ref for found in stage.going)
+    return frozenset(action.ref for action in stage.actions if action.verb == verb)
 
 
 def _mark(stage: _State, now: float) -> Text:

@@ -169,7 +169,7 @@ def test_the_preview_names_what_goes_and_what_is_lost(cluster: ControlPlane) -> 
     for words in ("testbed", "v0.26.1", "packages", "records", "controllers", "definitions", "namespaces"):
         assert words in result.stdout
     assert "shop/orders" in result.stdout
-    assert "Can't be brought back" in result.stdout
+    assert "Lost" in result.stdout
     assert "reclaim policy Delete" in result.stdout
     assert "Flux will be deleted" in result.stdout
 

@@ -18,8 +18,8 @@ from tests.purge.clusters import installed
 from tests.report.plans import TARGET
 
 KEEP = "Keep these packages running?"
-DELETE = "Delete them all the same?"
-PURGE = f"Purge Glasskube from {TARGET.context}?"
+DELETE = "Delete these packages although they are in use?"
+PURGE = "Delete Glasskube"
 
 
 class Answers:
@@ -32,7 +32,7 @@ class Answers:
         self.previewed: list[Plan] = []
 
     def ask(self, question: str) -> bool | None:
-        self.asked.append(question)
+        self.asked.append(PURGE if question.startswith(PURGE) else question)
         return self.answers.pop(0)
 
     def note(self, message: str) -> None:

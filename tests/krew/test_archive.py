@@ -75,7 +75,7 @@ def test_it_purges_the_cluster(archive: Built, cluster: ControlPlane, assert_cle
 
     preview = run(archive, "--offline", "--dry-run", env=env)
     assert preview.returncode == 0, preview.stderr
-    assert "Will be deleted" in preview.stdout
+    assert "Plan: " in preview.stdout
 
     done = run(archive, "--offline", "--yes", "-o", "json", env=env)
     assert done.returncode == 0, done.stderr

@@ -63,7 +63,7 @@ PURGE = Command(
     "",
     "Remove Glasskube from the cluster",
     "Removes Glasskube from a Kubernetes cluster: completely, in the right order,"
-    " nothing else. Shows what will go and asks; deletes, waits, and looks again.",
+    " nothing else. Shows what will be deleted and asks; deletes, waits, and verifies.",
     _sections(
         ("What happens", (options.dry_run("delete"), options.YES, options.WAIT_IDLE, options.TIMEOUT, options.ROLE)),
         (
@@ -121,7 +121,7 @@ RESTORE = Command(
     "restore",
     "Bring back what a purge removed, from its backup",
     "Brings back what a purge removed: from the files it wrote, oldest first, or from a release. Shows what"
-    " will be put back and asks; applies, and waits until it works.",
+    " will be restored and asks; applies, and waits until it is ready. Volumes come back empty.",
     _sections(
         ("What happens", (options.DRY_RUN, options.YES, options.TIMEOUT)),
         (
@@ -195,8 +195,8 @@ EXPORT = Command(
 
 REPORT = Command(
     "report",
-    "Draw the page of a report",
-    "Draws the page of a report that -o json printed: to stdout, or into the file that --report names.",
+    "Render a report as an HTML page",
+    "Renders a report that -o json printed as an HTML page: to stdout, or into the file that --report names.",
     _sections(output=(options.REPORT,)),
     examples=(("From a report of last week", "kubectl glasskube purge report purge.json --report purge.html"),),
     argument="FILE.json",

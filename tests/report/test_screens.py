@@ -1,0 +1,93 @@
+"""Every screen, at 80 columns, as plain text in `snapshots`."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Group, RenderableType
+
+from kubectl_glasskube_purge.cli.commands import COMMANDS
+from kubectl_glasskube_purge.cli.usage import usage
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.purge.judge.explain import explain
+from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
+from kubectl_glasskube_purge.purge.model.plan import Plan
+from kubectl_glasskube_purge.purge.model.record import Leftover, Record, Verification
+from kubectl_glasskube_purge.report import changes, explanation, human
+from kubectl_glasskube_purge.report.layout import console, text
+from kubectl_glasskube_purge.report.preview import folded, preview, question
+from tests.report.plans import HEADER, TARGET, cluster, decided, record
+from tests.report.test_human import drawn
+from tests.snapshots import assert_as_before
+
+PACKAGES = "argo-cd cert-manager cloudnative-pg gateway-api ingress-nginx kube-prometheus-stack kubetail quickwit"
+SURVEY = cluster(*PACKAGES.split(), "shop/postgres", "tools/redis")
+LEFT = (
+    Leftover(Ref("helm.toolkit.fluxcd.io", "HelmRelease", "shop", "postgres-postgres"), "keeps finalizer x"),
+    *(Leftover(Ref("", "ConfigMap", "shop", f"settings-{number}"), JUST_EXISTS) for number in range(9)),
+)
+FIX = Problem("no-progress", "helm-controller is scaled to zero", "Start it: kubectl scale -n flux-system deploy/x")
+
+
+def ended(outcome: str, **more: Any) -> RenderableType:
+    backups = ["/backups/prod-eu-20261123T091142Z.yaml"]
+    made: Record = record(SURVEY, outcome=outcome, stage_seconds={"packages": 16.2}, backups=backups, **more)
+    return human.end(made)
+
+
+def screens() -> dict[str, RenderableType]:
+    plan = decided(SURVEY)
+    kept = decided(SURVEY, keep=("argo-cd",))
+    actions = Plan(stages=plan.stages[:1], kept=plan.kept, warnings=plan.warnings)
+    flux = explain(SURVEY, plan, SURVEY.objects[Ref("", "Namespace", "", "flux-system")])
+    return {
+        "preview": Group(preview(HEADER, SURVEY, plan), question(plan, "prod-eu")),
+        "preview-wide": preview(HEADER, SURVEY, plan, wide=True),
+        "preview-keep": preview(HEADER, SURVEY, kept),
+        "end": ended("clean"),
+        "declined": ended("declined"),
+        "refused": ended("refused", error=Problem("rights", "you (jane) lack rights on 17 kinds", "Ask an admin.")),
+        "not-finished": ended("incomplete", error=FIX, verification=Verification(LEFT, ())),
+        "failed": ended("failed", error=FIX),
+        "verify": human.verification(record(SURVEY, outcome="incomplete", verification=Verification(LEFT, ("pods",)))),
+        "restore": changes.preview(TARGET, actions, changes.RESTORE, ["/backups/prod.yaml"]),
+        "explain": explanation.human(flux),
+    }
+
+
+@pytest.mark.parametrize("name", screens())
+def test_a_screen_is_as_it_was(name: str) -> None:
+    assert_as_before(name, drawn(screens()[name]))
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name or "purge")
+def test_the_help_of_a_command_is_as_it_was(command: Any) -> None:
+    assert_as_before(f"help-{command.name or 'purge'}", usage(command, COMMANDS))
+
+
+def test_a_preview_of_ten_packages_has_at_most_20_lines() -> None:
+    assert len(drawn(preview(HEADER, SURVEY, decided(SURVEY))).splitlines()) <= 20
+
+
+def test_warnings_of_one_kind_are_one_line_with_a_count() -> None:
+    alike = [Problem("dead-webhook", f"{number}") for number in range(11)]
+    assert len(list(folded(alike))) == 1
+    assert len(list(folded(alike, wide=True))) == 11
+
+
+def test_what_can_be_copied_is_never_broken() -> None:
+    command = "kubectl scale -n flux-system deployment/helm-controller --replicas=1"
+    thing = "helmrelease.helm.toolkit.fluxcd.io/postgres-postgres -n shop"
+    said = drawn(text(f"Start the controller, for example: {command}. Then wait for {thing} to end"), 40)
+    assert command in said
+    assert thing in said
+
+
+def test_nothing_is_wrapped_into_a_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
+    stream = io.StringIO()
+    console(stream).print("word " * 100)
+    assert len(stream.getvalue().splitlines()) == 1
