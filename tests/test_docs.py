@@ -216,7 +216,7 @@ def test_every_picture_is_shown() -> None:
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("preview", ["$ kubectl glasskube purge", "Will be deleted: ", "Stays", "Purge Glasskube from testbed? [y/N]"]),
+        ("preview", ["$ kubectl glasskube purge", "Delete ", "Keep ", "Lost ", " from testbed? [y/N]"]),
         ("purge", ["[y/N] y", "✓ packages", "✓ namespaces", "Glasskube is gone from testbed: "]),
     ],
 )
