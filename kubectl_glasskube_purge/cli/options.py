@@ -330,5 +330,7 @@ FORMAT = Option(
     "helmfile",
     values=("helmfile", "helm", "flux", "argocd", "kustomize"),
 )
+EXPORT = text("--export", "Also write the packages as files for another tool, before the first delete.", "DIR")
+EXPORT_FORMAT = replace(FORMAT, name="--export-format")
 FROM = text("--from", "A backup to read instead of the cluster.", "FILE", "yaml")
 WITH_SECRETS = switch("--with-secrets", "Also write the contents of Secrets, in files that only you can read.")

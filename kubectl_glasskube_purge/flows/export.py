@@ -49,7 +49,12 @@ async def run(request: ExportRequest, record: Record) -> Sequence[str]:
         contents = read(request.source)[0].contents
         return save(request, [entry.document for entry in (*contents.restored, *contents.remade)])
     async with connected(request.flags, record) as client:
-        return save(request, await objects(client, await revisit(client, _KINDS, (), {})))
+        return await of_survey(request, client, await revisit(client, _KINDS, (), {}))
+
+
+async def of_survey(request: ExportRequest, client: Client, survey: Survey) -> Sequence[str]:
+    """Writes what a survey found, as `run` does. Raises `KubeError`, `ExportExists`, `ExportImpossible`, `OSError`."""
+    return save(request, await objects(client, survey))
 
 
 def save(request: ExportRequest, documents: Sequence[Mapping[str, Any]]) -> Sequence[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -77,6 +77,8 @@ class Request:
     rollback: bool = False
     """Without asking: where it fails before the controllers are gone, what was deleted is restored."""
     limits: Limits = field(default_factory=Limits)
+    export: Callable[[Client, Survey], Awaitable[object]] | None = None
+    """Writes the packages as files, before the first delete."""
 
 
 async def purge(request: Request, screen: Screen, record: Record) -> None:
@@ -97,6 +99,8 @@ async def purge(request: Request, screen: Screen, record: Record) -> None:
             return
         async with claimed(client, ready.survey.namespace, screen.note):
             with anyio.CancelScope(deadline=limit.deadline) as rest:
+                if request.export is not None:
+                    await request.export(client, ready.survey)
                 taken = await _back_up(journey, ready)
             if rest.cancelled_caught:
                 return _too_late(record, request.limits)

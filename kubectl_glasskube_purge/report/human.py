@@ -65,6 +65,9 @@ def _clean(record: Record) -> Iterator[RenderableType]:
         yield kept(behind)
     if more := len(foreseen) - len(behind):
         lines.append(("Kept", f"{plural(more, 'object')} (see above)"))
+    if plan and plan.kept_packages and record.backups:
+        files = f"kubectl glasskube purge export --from {_typed(record.backups[-1])}"
+        lines.append(("Export", f"{files}, for Helm, Flux or Argo CD"))
     yield from _facts([*lines, *_way_back(record)])
 
 

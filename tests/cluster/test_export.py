@@ -15,6 +15,10 @@ from . import install
 def exported(cluster: ControlPlane, folder: Path, form: str, *options: str) -> dict[str, str]:
     result = purge(cluster, "export", str(folder), f"--format={form}", *options)
     assert result.returncode == 0, result
+    return written(folder)
+
+
+def written(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): path.read_text() for path in folder.rglob("*") if path.is_file()}
 
 
@@ -34,7 +38,9 @@ def test_the_cluster_a_dead_operator_and_the_backup_give_the_same_files(cluster:
     assert exported(cluster, tmp_path / "dead", "flux") == live["flux"]
 
     backup = tmp_path / "backup.yaml"
-    gone = purge(cluster, "--offline", "--yes", "--keep-packages=helm", "--wait-idle=2m", f"--backup={backup}")
+    own = ("--export", str(tmp_path / "own"), "--export-format=helm", f"--backup={backup}")
+    gone = purge(cluster, "--offline", "--yes", "--keep-packages=helm", "--wait-idle=2m", *own)
     assert gone.returncode == 0, gone
+    assert written(tmp_path / "own") == live["helm"]
     for form in FORMATS:
         assert exported(cluster, tmp_path / "backup" / form, form, f"--from={backup}") == live[form]

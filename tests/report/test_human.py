@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from rich.text import Text
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
-from kubectl_glasskube_purge.purge.model.plan import Kept, Plan
+from kubectl_glasskube_purge.purge.model.plan import Decision, Kept, Plan
 from kubectl_glasskube_purge.purge.model.record import Leftover, Verification
 from kubectl_glasskube_purge.report import human
 from kubectl_glasskube_purge.report.layout import Columns, Labelled, Node, Tree, console, text
@@ -142,6 +143,15 @@ def test_a_clean_end_says_how_much_how_long_and_the_way_back() -> None:
     said = drawn(human.end(made), 200)
     assert re.search(r"gone from prod-eu: \d+ objects, and \d+ with them, in 9\.5s, verified\.", said)
     assert re.search(r"^Undo +kubectl glasskube purge restore /b\.yaml$", said, re.MULTILINE)
+
+
+def test_an_end_with_kept_packages_offers_their_files() -> None:
+    made = record(cluster(*NAMES), outcome="clean", backups=["/b.yaml"])
+    assert made.plan
+    assert "export" not in drawn(human.end(made), 200)
+    decision = Decision(Ref("packages.glasskube.dev", "ClusterPackage", "", "web"), decision="keep")
+    made.plan = replace(made.plan, packages=(decision,))
+    assert "kubectl glasskube purge export --from /b.yaml" in drawn(human.end(made), 200)
 
 
 def test_the_way_back_can_be_pasted_whatever_a_file_is_called() -> None:

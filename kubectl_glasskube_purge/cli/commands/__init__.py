@@ -75,6 +75,7 @@ PURGE = Command(
             ),
         ),
         ("The way back", (options.BACKUP, options.NO_BACKUP, options.ROLLBACK)),
+        ("The way on", (options.EXPORT, options.EXPORT_FORMAT)),
         ("What was installed", (options.GLASSKUBE_VERSION, *options.SOURCES)),
         output=(options.output("human", "wide", "json", "yaml", "jsonl", "name"), options.REPORT),
     ),

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from kubectl_glasskube_purge.cli import running
 from kubectl_glasskube_purge.cli.arguments import Line, UsageError
-from kubectl_glasskube_purge.cli.options import BACKUP, DRY_RUN, GLASSKUBE_VERSION, NO_BACKUP, OUTPUT, ROLE, ROLLBACK
+from kubectl_glasskube_purge.cli.options import (
+    BACKUP,
+    DRY_RUN,
+    EXPORT,
+    EXPORT_FORMAT,
+    GLASSKUBE_VERSION,
+    NO_BACKUP,
+    OUTPUT,
+    ROLE,
+    ROLLBACK,
+)
 from kubectl_glasskube_purge.flows import purge as flow
 from kubectl_glasskube_purge.glasskube.release import Sources
+from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.purge.model.events import Limits
 from kubectl_glasskube_purge.purge.model.plan import Options
+from kubectl_glasskube_purge.purge.model.survey import Survey
 
 
 def check_deciding(line: Line) -> None:
@@ -28,6 +42,18 @@ def check_deciding(line: Line) -> None:
         raise UsageError("nothing can be handed over to flux with --flux=delete")
 
 
+def _export(line: Line) -> Callable[[Client, Survey], Awaitable[object]] | None:
+    """What writes the packages as files, if that is wanted."""
+    where, form = line[EXPORT], line[EXPORT_FORMAT]
+    if not where:
+        return None
+    from functools import partial
+
+    from kubectl_glasskube_purge.flows.export import ExportRequest, of_survey
+
+    return partial(of_survey, ExportRequest(where, form))
+
+
 def run(line: Line) -> int:
     """Removes Glasskube from the cluster."""
     to_stdout = line[BACKUP] == flow.STDOUT
@@ -40,8 +66,11 @@ def run(line: Line) -> int:
     check_deciding(line)
     if line[ROLE] and not line[DRY_RUN]:
         raise UsageError("--role takes --dry-run: the purge itself writes no role")
+    if line[EXPORT] and line[DRY_RUN]:
+        raise UsageError("--export writes files before the first delete, and --dry-run deletes nothing")
     request = line.fill(
         flow.Request,
+        export=_export(line),
         flags=line.fill(Flags),
         options=line.fill(Options),
         sources=line.fill(Sources),
