@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
+
+import pytest
 
 from tests.cluster.api import Object
 from tests.cluster.controlplane import ControlPlane
@@ -10,20 +13,24 @@ from tests.cluster.dump import Dump, dump
 from tests.cluster.faults import faults
 from tests.cluster.install import WantedPackage
 from tests.cluster.plugin import purge, start_purge
-from tests.cluster.test_crash import PURGE
+from tests.cluster.test_crash import PURGE, SHARES, stopped_after, sweep
+from tests.cluster.test_keep import uids
 from tests.cluster.test_preflight import nothing_changes
 from tests.cluster.test_purge import report
 
 from . import install
 
-USED = ("balancer", "certs", "issuers", "monitors")
-"""An ingress controller; plain manifests with a CRD; a chart whose CRDs Helm keeps; a chart with a `crds/` folder."""
-PACKAGES = tuple(WantedPackage("ClusterPackage", name) for name in (*USED, "dashboard"))
+USED = ("balancer", "certs", "disks", "issuers", "monitors", "routes")
+"""An ingress controller with a webhook and hooks; plain manifests with a CRD; a CSI driver; a chart whose CRDs Helm
+keeps; a chart with a `crds/` folder; a CRD alone."""
+PACKAGES = tuple(WantedPackage("ClusterPackage", name) for name in (*USED, "dashboard", "labeller"))
+"""With two that nobody uses; one of them has hooks before and after its deletion."""
 
 DEFINITIONS = {
     "certs": "certificates.certs.example.com",
     "issuers": "issuers.issuers.example.com",
     "monitors": "monitors.monitors.example.com",
+    "routes": "gateways.gateway.networking.k8s.io",
 }
 LEFT_BY_HELM = {DEFINITIONS["issuers"], DEFINITIONS["monitors"]}
 
@@ -32,17 +39,23 @@ def of_team(api_version: str, kind: str, **spec: object) -> Object:
     return {"apiVersion": api_version, "kind": kind, "metadata": {"name": "mine", "namespace": "team"}, "spec": spec}
 
 
+CLASSES = ("IngressClass", "StorageClass", "CSIDriver", "ValidatingWebhookConfiguration")
 BACKEND = {"service": {"name": "web", "port": {"number": 80}}}
+CLAIM = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "disks"}
 THEIRS = (
     of_team("networking.k8s.io/v1", "Ingress", ingressClassName="balancer", defaultBackend=BACKEND),
     of_team("certs.example.com/v1", "Certificate"),
+    of_team("v1", "PersistentVolumeClaim", **CLAIM),
     of_team("issuers.example.com/v1", "Issuer"),
     of_team("monitors.example.com/v1", "Monitor"),
+    of_team("gateway.networking.k8s.io/v1", "Gateway"),
 )
+"""In the order of `USED`: what relies on each."""
+KINDS = [one["kind"] for one in THEIRS]
 
 
 def used_by_a_team(cluster: ControlPlane) -> Dump:
-    """Everything as it is before the purge."""
+    """Everything as it is before the purge, once a team uses the packages."""
     install.installed(cluster, packages=PACKAGES)
     install.ensure_namespace(cluster, "team")
     install.apply(cluster, THEIRS, manager="kubectl")
@@ -70,7 +83,7 @@ def test_what_a_team_relies_on_is_refused_and_runs_on_if_it_is_kept(cluster: Con
     assert error["code"] == "package-in-use"
     decisions = {one["name"]: one for one in refused.document["packages"]}
     assert {name for name, one in decisions.items() if one["decision"] == "undecided"} == set(USED)
-    for name, kind in zip(USED, ("Ingress", "Certificate", "Issuer", "Monitor"), strict=True):
+    for name, kind in zip(USED, KINDS, strict=True):
         (use,) = decisions[name]["usage"]
         assert (use["count"], use["namespaces"]) == (1, ["team"])
         assert (use["examples"][0]["kind"], use["examples"][0]["name"]) == (kind, "mine")
@@ -92,13 +105,43 @@ def test_what_a_team_relies_on_is_refused_and_runs_on_if_it_is_kept(cluster: Con
         if key.startswith(("Deployment.", "Pod ", "ReplicaSet.", "ServiceAccount ", "ConfigMap ")):
             assert after[key]["metadata"]["uid"] == item["metadata"]["uid"], key
     assert {f"CustomResourceDefinition.apiextensions.k8s.io {name}" for name in DEFINITIONS.values()} <= after.keys()
-    assert "IngressClass.networking.k8s.io balancer" in after
-    assert not of(after, "dashboard")
+    assert {key for key in before if key.split(".")[0] in CLASSES and "glasskube" not in key} <= after.keys()
+    assert not of(after, "dashboard", "labeller")
     assert not [key for key in after if "packages.glasskube.dev" in key or "glasskube-system" in key]
 
 
-def convert(cluster: ControlPlane, package: str, **properties: object) -> None:
-    """Serves a package's kind in a second version, with these properties, which the package's Service converts."""
+def keeping_killed(cluster: ControlPlane, whom: str, change: int) -> bool:
+    """Kills a purge that keeps a package after its n-th change, and repeats it. False: there was no n-th change."""
+    install.installed(cluster, packages=[WantedPackage("ClusterPackage", name) for name in ("issuers", "dashboard")])
+    install.ensure_namespace(cluster, "team")
+    install.apply(cluster, THEIRS[3:4], manager="kubectl")
+    before, uids_before = dump(cluster), uids(cluster)
+    options = (*PURGE, "--keep=issuers", f"--hand-over={whom}")
+    killed, proxy = stopped_after(cluster, change, signal.SIGKILL, arguments=(*options, "--wait-idle=2m"))
+    if proxy.changes < change:
+        assert killed.returncode == 0, killed
+        return False
+    result = purge(cluster, *options)
+    assert result.returncode == 0, f"killed after change {change}: {result}"
+    after, uids_after = dump(cluster), uids(cluster)
+    assert_the_teams_is_as_before(before, after)
+    lost = {key for key, uid in uids_before.items() if uids_after.get(key) != uid}
+    assert all("dashboard" in key for key in lost), lost
+    assert not [key for key in after if "dashboard" in key or "packages.glasskube.dev" in key]
+    assert (("Namespace", "flux-system") in {(k.split()[0], k.split()[-1]) for k in after}) == (whom == "flux")
+    return True
+
+
+@pytest.mark.crash
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("whom", ["helm", "flux"])
+@pytest.mark.parametrize("share", SHARES)
+def test_no_crash_point_of_keeping_a_package_ends_in_an_uninstall(cluster: ControlPlane, whom: str, share: int) -> None:
+    assert sweep(share, lambda change: keeping_killed(cluster, whom, change)) > 1
+
+
+def convert(cluster: ControlPlane, package: str, url: str = "", **properties: object) -> None:
+    """Serves a package's kind in a second version, with these properties, converted by the package or a URL."""
     kind = ("apiextensions.k8s.io/v1", "CustomResourceDefinition")
     found = cluster.api.get(*kind, DEFINITIONS[package])
     assert found is not None
@@ -106,7 +149,7 @@ def convert(cluster: ControlPlane, package: str, **properties: object) -> None:
     schema = {**first["schema"]["openAPIV3Schema"], **({"properties": properties} if properties else {})}
     second = {**first, "name": "v1beta1", "storage": False, "schema": {"openAPIV3Schema": schema}}
     service = {"name": f"{package}-{package}", "namespace": package, "path": "/convert"}
-    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"service": service}}
+    webhook = {"conversionReviewVersions": ["v1"], "clientConfig": {"url": url} if url else {"service": service}}
     spec = {"versions": [first, second], "conversion": {"strategy": "Webhook", "webhook": webhook}}
     cluster.api.patch({"apiVersion": kind[0], "kind": kind[1], "metadata": found["metadata"]}, {"spec": spec})
 
@@ -114,6 +157,7 @@ def convert(cluster: ControlPlane, package: str, **properties: object) -> None:
 def test_by_consent_they_go_and_what_nobody_acts_on_any_more_is_named(cluster: ControlPlane) -> None:
     used_by_a_team(cluster)
     convert(cluster, "issuers")
+    convert(cluster, "certs", url="https://converts.example.com/convert")
     convert(cluster, "monitors", size={"type": "string"})
     with nothing_changes(cluster, "admin"):
         refused = purge(cluster, *PURGE, "--delete-in-use")
@@ -137,7 +181,7 @@ def test_by_consent_they_go_and_what_nobody_acts_on_any_more_is_named(cluster: C
         assert after[key]["spec"] == {**before[key]["spec"], **converted}, key
         assert ("CustomResourceDefinition", definition) in kept
         assert not of(after, name)
-    for kind in ("Ingress", "Certificate", "Issuer", "Monitor"):
+    for kind in KINDS:
         assert "nobody acts on it any more" in kept[kind, "mine"]
     assert any(one["code"] == "still-used" for one in result.document["warnings"])
     issuer = cluster.api.request("GET", "/apis/issuers.example.com/v1beta1/namespaces/team/issuers/mine")
@@ -149,7 +193,7 @@ def test_what_nobody_uses_goes_and_what_helm_leaves_is_named_or_goes_too(
 ) -> None:
     before = install.installed(cluster, packages=PACKAGES)
     # What a Job of the chart's hooks made, whose Pod is gone.
-    metadata = {"name": "monitors-admission", "namespace": "monitors"}
+    metadata = {"name": "balancer-admission", "namespace": "balancer"}
     cluster.api.create({"apiVersion": "v1", "kind": "Secret", "metadata": metadata}, manager="webhook-certgen")
     shown = report(purge(cluster, "--offline", "--dry-run", "-o", "json"))
     assert shown["outcome"] == "dry-run"

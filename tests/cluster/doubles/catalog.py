@@ -198,7 +198,11 @@ def _definition(plural: str, kind: str, group: str) -> Object:
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
-        "metadata": {"name": f"{plural}.{group}"},
+        "metadata": {
+            "name": f"{plural}.{group}",
+            # The API server demands it of Kubernetes' own groups.
+            "annotations": {"api-approved.kubernetes.io": "unapproved, for tests"} if group.endswith(".k8s.io") else {},
+        },
         "spec": {
             "group": group,
             "scope": "Namespaced",
@@ -224,6 +228,55 @@ def _ingress_class(name: str) -> Object:
         "metadata": _meta(name, None),
         "spec": spec,
     }
+
+
+def _webhook(name: str, namespace: str) -> Object:
+    """One that checks Ingresses, and lets them pass while it doesn't answer."""
+    rule = {
+        "apiGroups": ["networking.k8s.io"],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["ingresses"],
+    }
+    hook = {
+        "name": f"{name}.example.com",
+        "clientConfig": {"service": {"name": name, "namespace": namespace}},
+        "rules": [rule],
+        "failurePolicy": "Ignore",
+        "timeoutSeconds": 1,
+        "sideEffects": "None",
+        "admissionReviewVersions": ["v1"],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": _meta(name, None),
+        "webhooks": [hook],
+    }
+
+
+def _balancer(name: str, namespace: str) -> list[Object]:
+    """As ingress-nginx's chart: a class, a webhook, and hooks whose Jobs make the webhook's certificate."""
+    return [*_web(name, namespace), _ingress_class("balancer"), _webhook(name, namespace)]
+
+
+_DISKS = [
+    {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "CSIDriver",
+        "metadata": _meta("disks.example.com", None),
+        "spec": {"attachRequired": False},
+    },
+    {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": _meta("disks", None),
+        "provisioner": "disks.example.com",
+        "volumeBindingMode": "WaitForFirstConsumer",
+    },
+    _daemon_set("disks"),
+]
+"""A CSI driver."""
 
 
 def _web(name: str, namespace: str) -> list[Object]:
@@ -293,6 +346,11 @@ CHARTS: Mapping[str, Chart] = {
             "79.5.0",
             _web,
             folder=[_definition("monitors", "Monitor", "monitors.example.com")],
+        ),
+        Chart(
+            "balancer",
+            "4.14.0",
+            _balancer,
             hooks={"pre-install": lambda _, namespace: [_job("webhook-certgen", namespace)]},
         ),
         Chart(
@@ -396,11 +454,13 @@ _PACKAGES = (
     Package("archive", ("v1.0.0+1",), _helm("archive")),
     Package("issuers", ("v1.19.1+1",), _helm("issuers")),
     Package("monitors", ("v79.5.0+1",), _helm("monitors")),
+    Package("balancer", ("v4.14.0+1",), _helm("balancer")),
+    Package("disks", ("v1.11.0+1",), _plain("disks", "disks.yaml"), {"disks.yaml": _DISKS}),
     Package(
-        "balancer",
-        ("v1.14.0+1",),
-        _plain("balancer", "balancer.yaml"),
-        {"balancer.yaml": [_ingress_class("balancer"), _deployment("balancer")]},
+        "routes",
+        ("v1.4.0+1",),
+        _plain("routes", "routes.yaml"),
+        {"routes.yaml": [_definition("gateways", "Gateway", "gateway.networking.k8s.io")]},
     ),
     Package("scanner", ("v0.9.0+1",), _helm("scanner")),
     Package("labeller", ("v0.18.0+1",), _helm("labeller")),
