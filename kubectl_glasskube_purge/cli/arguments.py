@@ -142,7 +142,7 @@ class _Split:
 
 
 def _split(words: Sequence[str], commands: Mapping[str, Command]) -> _Split:
-    """Tells options, their values, the command and its arguments apart."""
+    """Separates options, their values, the command and its arguments."""
     known = {name: option for command in commands.values() for name, option in command.options.items()}
     split = _Split()
     rest = list(words)

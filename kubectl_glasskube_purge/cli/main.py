@@ -1,8 +1,8 @@
 """Words → a command → an exit code. Nothing about Kubernetes.
 
 What the commands and their options are stands in `commands` and `options`, how they
-are told apart in `arguments`; a command's module is imported once it is known which.
-What nobody foresaw ends here, in two lines and not in a traceback.
+are separated in `arguments`; a command's module is imported once it is known which.
+What is unforeseen ends here, in two lines and not in a traceback.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The table of options: what they are called, what they take, what it becomes, what to say about them.
 
-Everything that has to know an option reads it here: `arguments` tells words apart and
+Everything that has to know an option reads it here: `arguments` separates words and
 converts values, `usage` writes --help, `completion` offers what fits, `commands` says
 which command has which, and a command asks its line for the values of those it names.
 Importing this costs next to nothing, so that --help and completion never wait for
@@ -220,7 +220,7 @@ YES = switch("--yes", "Don't ask.", "-y")
 TIMEOUT: Option[float | None] = Option(
     "--timeout", "Limit of the whole run, e.g. 10m.", None, duration, "DURATION", field="total"
 )
-GLASSKUBE_VERSION = text("--glasskube-version", "The installed Glasskube release, where it can't be told.", "vX.Y.Z")
+GLASSKUBE_VERSION = text("--glasskube-version", "The installed Glasskube release, if it can't be detected.", "vX.Y.Z")
 SOURCES: Options = (
     text("--manifest", "Release manifest to go by.", "FILE|URL", "yaml"),
     text("--releases-url", "Mirror of the releases.", "URL"),
@@ -230,7 +230,7 @@ SOURCES: Options = (
 DECIDING: Options = (
     Option(
         "--flux",
-        "What becomes of Flux. auto, the default: it goes if Glasskube brought it and nobody else uses it.",
+        "What becomes of Flux. auto, the default: it is deleted if Glasskube brought it and nothing else uses it.",
         "auto",
         values=("auto", "keep", "delete"),
     ),
@@ -257,7 +257,7 @@ DECIDING: Options = (
         values=("auto", "flux", "helm"),
         bare="auto",
     ),
-    Option("--hand-over", "To whom kept packages are handed over.", "", values=("flux", "helm")),
+    Option("--hand-over", "The tool that kept packages are handed over to.", "", values=("flux", "helm")),
     switch("--delete-in-use", "Delete packages that others rely on, too."),
     switch("--delete-crds", "Delete the CRDs that Helm leaves, if they have no instances."),
     Option(
@@ -317,7 +317,7 @@ MOVED = "moved"
 """What a bare `--sidecar-image` means: the address that the image moved to."""
 SIDECAR_IMAGE = Option(
     "--sidecar-image",
-    "Another image for kube-rbac-proxy. Without one: from where it is now.",
+    "Another image for kube-rbac-proxy. Without one: the image at its new address.",
     "",
     metavar="IMAGE",
     bare=MOVED,

@@ -1,8 +1,8 @@
-"""What a run has of whoever looks at it: a terminal, a pipe, or a script.
+"""How a run reaches its user: a terminal, a pipe, or a script.
 
 stdout has the result and nothing else, stderr all the rest. A person sees what
 is waited for from the first second on; a script that reads documents isn't
-disturbed, and still has somebody see the progress if stderr is a terminal.
+disturbed, and still shows the progress if stderr is a terminal.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class TerminalScreen:
     # What is shown
 
     def preview(self, target: Target, survey: Survey, plan: Plan, manifest: str, backup: str) -> None:
-        """Shows the plan; where stdout has a document, only once somebody is asked."""
+        """Shows the plan; where stdout has a document, only before a question."""
         installed = preview.installed_words(survey.namespace)
         header = preview.Header(target, manifest, installed, backup)
         self._preview(preview.preview(header, survey, plan, wide=self.output is Output.wide), plan)
@@ -81,7 +81,7 @@ class TerminalScreen:
 
     @contextlib.contextmanager
     def progress(self, plan: Plan, verb: Verb = "delete") -> Iterator[Callable[[Event], None]]:
-        """Follows the execution on stderr; silent where a script reads stdout and nobody watches."""
+        """Follows the execution on stderr; silent where a script reads stdout and no user watches."""
         self.end_status()
         if self.output.is_for_people or self._live:
             with Progress(plan, sys.stderr, live=self._live, plain=self.plain, verb=verb) as display:
@@ -110,7 +110,7 @@ class TerminalScreen:
         """Writes to stdout, and sees that it got there. Raises `OSError`."""
         streams.document(text)
         if getattr(sys.stdout, "gone", False):
-            raise BrokenPipeError("nobody reads stdout")
+            raise BrokenPipeError("stdout has no reader")
 
     def note(self, message: str) -> None:
         """Says something on stderr."""

@@ -1,7 +1,7 @@
 """stdout and stderr whose readers may go away: `| head -1`, a terminal that was closed.
 
 What a run does must not depend on who reads along: a purge that is under way
-goes on when nobody is listening any more, and its exit code says what became
+goes on when nothing reads it any more, and its exit code says what became
 of it. Python would raise `BrokenPipeError` in the middle of it, and once more at
 the interpreter's end.
 
@@ -25,7 +25,7 @@ _GONE = frozenset({errno.EPIPE, errno.EIO, errno.ECONNRESET, errno.ESHUTDOWN})
 
 
 class Tolerant:
-    """A text stream that swallows what nobody reads any more. Anything else that goes wrong is raised: a full disk."""
+    """A text stream that swallows what is no longer read. Anything else that goes wrong is raised: a full disk."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -112,7 +112,7 @@ def _encode(stream: TextIO) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether somebody sits there. False for a stream that was closed."""
+    """Whether a user sits there. False for a stream that was closed."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:

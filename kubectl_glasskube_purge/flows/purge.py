@@ -128,7 +128,7 @@ class _Ready:
 async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Ready | None:
     """All that comes before the first change; None where nothing is to be done, which the record then says.
 
-    The time that somebody takes to answer the question doesn't count against `limit`.
+    The time that the user takes to answer the question doesn't count against `limit`.
     """
     client, request, screen, record = journey.client, journey.request, journey.screen, journey.record
     found, decided = await _when_idle(journey)
@@ -184,7 +184,7 @@ async def _surveyed(journey: Journey[Request]) -> Survey:
 
 
 def _ask_about_used(journey: Journey[Request], decided: Plan) -> Options | None:
-    """The options, with what somebody at a terminal decides about packages that others rely on; None for neither."""
+    """The options, with what a user at a terminal decides about packages that others rely on; None for neither."""
     request, screen, record = journey.request, journey.screen, journey.record
     refusal = next((one for one in decided.refusals if one.code == "package-in-use"), None)
     if refusal is None or request.yes or request.dry_run:
@@ -426,7 +426,7 @@ async def _survey_after(client: Client, before: Survey, decided: Plan) -> Survey
 
 
 async def _see_what_is_left(journey: Journey[Request], before: Survey, decided: Plan) -> None:
-    """Looks at what a run leaves that ended early, if that can be done soon: it is over, and nobody waits for long."""
+    """Looks at what a run leaves that ended early, if that can be done soon: it is over, and no user waits for long."""
     client = journey.client
     client.hurry.clear()
     client.retry_seconds = min(client.retry_seconds, _LAST_LOOK / 2)

@@ -22,13 +22,13 @@ from kubectl_glasskube_purge.report.changes import Words
 
 
 class Screen(Protocol):
-    """What a run needs of whoever looks at it."""
+    """What a run needs of its screen."""
 
     def preview(self, target: Target, survey: Survey, plan: Plan, manifest: str, backup: str) -> None:
         """Shows what will be done. `backup` is where it is written down first, `""` where it isn't."""
 
     def ask(self, question: str) -> bool | None:
-        """The question; None where nobody is there to answer it."""
+        """The question; None if it can't be answered."""
 
     def preview_changes(self, target: Target, plan: Plan, words: Words, sources: Sequence[str] = ()) -> None:
         """Shows what will be applied, and where that comes from."""
@@ -64,7 +64,7 @@ class Journey(Generic[Asked]):
 
 
 def refused(record: Record, *refusals: Problem) -> None:
-    """All reasons at once: whoever fixes one wants to know of the others."""
+    """All reasons at once: a user who fixes one needs to see the others."""
     message = "; ".join(text for refusal in refusals for text in (refusal.message, *refusal.details))
     hint = " ".join(refusal.hint for refusal in refusals)
     copied = tuple(line for refusal in refusals for line in refusal.copied)

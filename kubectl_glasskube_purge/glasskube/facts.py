@@ -178,7 +178,7 @@ ARGOCD_INSTANCE_LABEL = "argocd.argoproj.io/instance"
 ARGOCD_TRACKING_ANNOTATION = "argocd.argoproj.io/tracking-id"
 """`<application>:<group>/<kind>:<namespace>/<name>`."""
 ARGOCD_FIELD_MANAGERS = frozenset({"argocd-application-controller", "argocd-controller"})
-"""Of client-side and of server-side applies. With its former default, Argo CD leaves no other mark of its own."""
+"""Of client-side and of server-side applies. With its former default, Argo CD leaves no other mark."""
 INSTANCE_OF_LABEL = "app.kubernetes.io/instance"
 """Argo CD's former default for the Application's name; others use it, too."""
 FLUX_KUSTOMIZATION_LABEL = "kustomize.toolkit.fluxcd.io/name"

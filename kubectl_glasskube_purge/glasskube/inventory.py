@@ -3,7 +3,7 @@
 The identities of all objects in the release manifests (variants `slim`, `aio`,
 `autoupdater`), digests of their content, and which versions of Flux's controllers
 they bring. They are what the purge goes by where a manifest can't be had, what a
-manifest from outside is checked against, and what tells an install's version where
+manifest from outside is checked against, and what shows an install's version if
 the operator's image tag doesn't.
 
 `inventory.json` is generated from the release manifests by

@@ -1,6 +1,6 @@
 """A release manifest's bytes → the objects it names, or a typed error saying why it isn't believed.
 
-A manifest comes from outside: a download, a mirror, a file somebody sent. It is
+A manifest comes from outside: a download, a mirror, a file that was sent. It is
 read strictly (`kube.yaml_text`) and within limits well above what the largest real
 manifest needs (0.5 MiB, lines of 273 characters, 22 levels, 48 documents, 17,000
 events), so that the worst input takes seconds.

@@ -122,7 +122,7 @@ async def resolve(version: str | None, variants: Sequence[str], options: Sources
     if options.manifest is not None:
         return await _given(options.manifest, version, variants, options)
     if version is None:
-        raise UnknownVersion("which Glasskube release is installed can't be told")
+        raise UnknownVersion("the installed Glasskube release can't be detected")
     if version in inventory.releases():
         variants = [variant for variant in variants if variant in inventory.variants(version)]
     base = _checked_base(options.releases_url or facts.RELEASES_URL)
@@ -199,7 +199,7 @@ class _Wanted:
         return template.replace("{version}", self.version).replace("{variant}", self.variant)
 
     def file(self, options: Sources) -> Path:
-        """The cache entry: a mirror has entries of its own, so that it can't speak for the releases."""
+        """The cache entry: a mirror has separate entries, so that it can't speak for the releases."""
         origin = hashlib.sha256(self.base.encode()).hexdigest()[:12]
         return _cache_dir(options) / "manifests" / origin / self.version / f"manifest-{self.variant}.yaml"
 

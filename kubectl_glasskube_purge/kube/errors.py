@@ -1,7 +1,7 @@
 """What can go wrong on the way to the API server, as types of the project's own.
 
 Nothing above `kube/` sees an exception of httpx, ssl or kr8s: the HTTP library
-can be exchanged, and whoever catches an error catches a meaning, not a status
+can be exchanged, and a caller that catches an error catches a meaning, not a status
 code.
 """
 
@@ -40,7 +40,7 @@ class Unreachable(KubeError):
 
 
 class NobodyThere(Unreachable):
-    """Nobody listens at the address, or its name is unknown: it may be mistyped, or the API server is restarting."""
+    """No server listens at the address, or its name is unknown: it may be mistyped, or the API server is restarting."""
 
 
 class BadCertificate(Unreachable):
@@ -81,7 +81,7 @@ class Conflict(KubeError):
     """409: the object changed meanwhile, or a precondition (UID, resourceVersion) didn't hold."""
 
     code = "conflict"
-    hint = "Somebody else changed the object at the same time: run this again."
+    hint = "Another client changed the object at the same time: run this again."
 
 
 class Expired(KubeError):

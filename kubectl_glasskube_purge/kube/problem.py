@@ -30,7 +30,7 @@ class Problem:
 
 
 class ProblemError(Exception):
-    """The root of the project's errors. Subclasses set the defaults; whoever raises one can be more exact."""
+    """The root of the project's errors. Subclasses set the defaults; code that raises one can be more exact."""
 
     code = ""
     """`""` for what ends before there is a report."""

@@ -1,7 +1,7 @@
 """What this machine remembers for the user: notes that only the user can have written.
 
 An annotation is only a hint, because many can write it. What it claims about this machine counts only if a note here
-confirms it. Each note is a file of its own, so that two processes never edit the same one.
+confirms it. Each note is a separate file, so that two processes never edit the same one.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def forget(topic: str, key: str) -> None:
 def replace(path: Path, data: bytes, mode: int = 0o666) -> None:
     """Lets a file appear with all its content, also in the place of another one. Raises `OSError`.
 
-    Whoever reads the file sees no half of it, and a write that fails leaves what was there.
+    A reader never sees half of the file, and a write that fails leaves what was there.
     """
     draft = path.with_name(f".{path.name[:80]}.{secrets.token_hex(4)}")
     try:

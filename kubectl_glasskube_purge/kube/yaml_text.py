@@ -1,4 +1,4 @@
-"""YAML ↔ JSON's types: one strict reader, and one writer whose text nobody can misread. Pure.
+"""YAML ↔ JSON's types: one strict reader, and one writer whose text can't be misread. Pure.
 
 Everything that is read comes from outside: a download, a backup that a person has
 edited, what Helm stored. So the parser's events are walked without constructing

@@ -1,6 +1,6 @@
-"""Where each package and each arrow stands in the drawing of who needs whom. Pure geometry.
+"""Where each package and each arrow stands in the drawing of what needs what. Pure geometry.
 
-A layered drawing, from left to right: whoever needs others stands left of them,
+A layered drawing, from left to right: a package that needs others stands left of them,
 which is also the order in which the purge deletes. Packages that have nothing to
 do with any other fill a grid below. Units are those of the SVG's viewBox.
 
@@ -31,7 +31,7 @@ MARGIN = 8.0
 _PASS = 12.0
 """Height that an arrow takes where it passes a column between its ends."""
 _PASSES = 2000
-"""Above this many, arrows go straight: nobody could follow them anyway."""
+"""Above this many, arrows go straight: they couldn't be followed anyway."""
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def layout(packages: Iterable[Installed]) -> Graph:
 def columns_of(needs: Mapping[Ref, Sequence[Ref]]) -> Mapping[Ref, int]:
     """For each package its column: right of all that need it.
 
-    In a circle somebody has to be first: the first by name, and the arrow that
+    In a circle one has to be first: the first by name, and the arrow that
     leads back to it doesn't count.
     """
     waits_for = dict.fromkeys(needs, 0)

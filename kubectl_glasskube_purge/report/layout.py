@@ -47,7 +47,7 @@ def _safe(words: str | Text) -> Text:
 
 
 class Screen(Console):
-    """A rich console that also knows whether somebody listens instead of looking."""
+    """A rich console that also knows whether a screen reader is used."""
 
     plain: bool = False
 

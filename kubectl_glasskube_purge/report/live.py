@@ -184,7 +184,7 @@ class _Above:
 
 
 def restore() -> None:
-    """Leaves the terminal as it was found, for whoever ends the process in the middle of everything."""
+    """Leaves the terminal as it was found, for an end of the process at any moment."""
     for shown in _shown:
         shown.leave()
 

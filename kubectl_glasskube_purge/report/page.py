@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 UNFOLDED = 12
 """Rows of a list that stands open; a longer one is folded."""
 PRINTED = 400
-"""Rows of a folded list that is printed all the same; a longer one is in the document for whoever needs it."""
+"""Rows of a folded list that is printed all the same; a longer one is in the document."""
 
 _TELLING = ("Namespace", "HelmRelease", "StatefulSet", "Deployment", "DaemonSet", "CronJob", "PersistentVolumeClaim")
 """Kinds by which people know what a package was."""
@@ -275,7 +275,7 @@ def check_writable(path: Path) -> None:
 
 
 def write(path: Path, text: str) -> None:
-    """Writes a page as a whole or not at all: whoever reads the file sees no half of it. Raises `PageError`."""
+    """Writes a page as a whole or not at all: a reader never sees half of the file. Raises `PageError`."""
     path = path.resolve()  # a link stays a link
     try:
         if path.exists() and not path.is_file():

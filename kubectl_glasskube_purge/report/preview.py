@@ -202,7 +202,7 @@ def _findings(plan: Plan) -> list[str]:
 def head(header: Header, survey: Survey) -> Labelled:
     """Which cluster, which Glasskube, and what the plan was made by."""
     version = survey.version.version or "unknown version"
-    how = "" if survey.version.detected_by.startswith("image") else f" (told by {survey.version.detected_by})"
+    how = "" if survey.version.detected_by.startswith("image") else f" (detected from {survey.version.detected_by})"
     operator = survey.operator
     state = f"operator {operator.state}" + (f" ({operator.why})" if operator.why else "")
     installed = f", installed {header.installed}" if header.installed else ""
@@ -216,13 +216,13 @@ def head(header: Header, survey: Survey) -> Labelled:
 
 
 def installed_words(namespace: Found | None) -> str:
-    """`2025-02-11 by glasskube bootstrap`, as the namespace tells it; `""` where nothing does."""
+    """`2025-02-11 by glasskube bootstrap`, as the namespace shows it; `""` if it doesn't."""
     if namespace is None or not namespace.created:
         return ""
     if facts.FIELD_MANAGER in namespace.managers:
         by = "glasskube bootstrap"
     else:
-        by = some(namespace.managers) or "somebody unknown"
+        by = some(namespace.managers) or "an unknown user"
     return f"{namespace.created[:10]} by {by}"
 
 

@@ -1,6 +1,6 @@
 """A report document → the values that the page draws. Trusts nothing in it.
 
-A document comes from this run, or from a file that somebody kept, mailed or edited. So every field is checked for its
+A document comes from this run, or from a file that was kept, mailed or edited. So every field is checked for its
 type by pydantic, text loses what a browser or a terminal would obey, and fields that older versions didn't write may
 be absent. Whatever can't be read ends in `NotAReport`, which names the field; the schema in `schema.json` says more,
 and is for those who write such documents.
@@ -37,7 +37,7 @@ from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, Outcome
 from .document import NotAReport
 
 _MOST = 1_000_000_000
-"""Seconds of more than thirty years: no run, only somebody's joke."""
+"""Seconds of more than thirty years: no real run."""
 
 
 def _in_utc(moment: datetime) -> datetime:

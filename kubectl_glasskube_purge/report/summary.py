@@ -1,4 +1,4 @@
-"""A report in words: its headline, its numbers, and the dozen lines for whoever can attach no page."""
+"""A report in words: its headline, its numbers, and the dozen lines for a ticket without attachments."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def headline(report: Report) -> str:
         "refused": f"Refused: nothing was changed in {cluster}",
         "declined": f"Declined: nothing was changed in {cluster}",
         "interrupted": f"The purge of {cluster} was interrupted",
-        "rolled-back": f"The purge of {cluster} failed, and what it removed was put back",
+        "rolled-back": f"The purge of {cluster} failed, and what it removed was restored",
         "failed": f"The purge of {cluster} failed",
     }
     return told.get(report.outcome, f"The purge of {cluster} ended: {report.outcome}")
@@ -129,7 +129,7 @@ def _noun(number: int, noun: str) -> str:
 
 
 def ticket(report: Report) -> str:
-    """The run in a dozen lines of plain text, for whoever can attach no page."""
+    """The run in a dozen lines of plain text, for a ticket without attachments."""
     return "".join(
         textwrap.fill(
             value,
@@ -156,7 +156,7 @@ def _ticket(report: Report) -> Iterable[tuple[str, str]]:
         ("By", " with ".join(filter(None, (report.user, f"kubectl-glasskube-purge {report.tool}".rstrip())))),
         ("Start", report.started.strftime("%Y-%m-%d %H:%M:%S UTC")),
         ("End", f"{report.finished.strftime('%Y-%m-%d %H:%M:%S UTC')} ({seconds(report.seconds)})"),
-        ("Glasskube", f"{report.version}, told by {report.detected_by or 'the user'}" if report.version else ""),
+        ("Glasskube", f"{report.version}, detected from {report.detected_by or 'the user'}" if report.version else ""),
         ("Packages", some((short(package.ref) for package in report.packages), NAMED)),
         ("Removed", f"{plural(counts.direct, 'object')}, and {counts.along} that went with them" if removed else ""),
         ("Flux", "" if report.flux in ("", "absent") else flux),

@@ -222,7 +222,7 @@ async def _apply(run: _Run, stage: Stage, action: Action) -> _Passing | None:
             _fail(run, stage, ref, error.message)
         else:
             # Somebody made it since the look: theirs, as all that exists.
-            _done(run, stage, ref, "kept", "somebody else made it meanwhile")
+            _done(run, stage, ref, "kept", "it was created by another user meanwhile")
     except (errors.Forbidden, errors.Invalid, errors.NotFound) as error:
         _fail(run, stage, ref, error.message)
     else:
@@ -320,7 +320,7 @@ def _is_ready(deployment: Found) -> bool:
 
 
 def _refuse_stopped(run: _Run, seen: Mapping[Ref, Found]) -> None:
-    """Without an operator its webhook answers nobody, and no package can be created."""
+    """Without an operator its webhook doesn't answer, and no package can be created."""
     actions = (action for stage in run.plan.stages for action in stage.actions)
     wanted = any(action.ref.group_kind in facts.PACKAGE_GROUP_KINDS for action in actions)
     for ref, found in seen.items():
@@ -380,7 +380,7 @@ async def _until_ready(run: _Run, stage: Stage, *, packages: bool) -> None:
 
 @dataclass
 class _Failing:
-    """Tells a failure that stays from one that passes."""
+    """Whether a failure is permanent or passes."""
 
     after: float
     since: dict[Ref, float] = field(default_factory=dict)
@@ -415,7 +415,7 @@ def _condition(found: Found | None, *types: str) -> str:
         condition = _conditions(found).get(kind)
         if condition is not None and (str(condition.get("status")) == "True") == (kind == "Failed"):
             return f"{condition.get('reason') or kind}: {condition.get('message') or 'no message'}"
-    return "nobody has looked at it yet"
+    return "no controller has handled it yet"
 
 
 _AFTER: Mapping[str, _UntilWorking] = {

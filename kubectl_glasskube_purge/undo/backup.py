@@ -1,6 +1,6 @@
 """Writes down what a purge is about to delete, before it deletes anything.
 
-Everything is read whole, put into one text, written to a file of its own and read
+Everything is read whole, put into one text, written to a new file and read
 back. Whatever goes wrong on the way is an error, and nothing was deleted yet. The
 file appears under its name at once and complete, or not at all, and never in the
 place of another one.

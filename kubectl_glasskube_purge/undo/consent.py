@@ -32,7 +32,7 @@ _WORKLOADS = frozenset(
 
 
 def separately(plan: Plan, foreign: Iterable[Backup], own: Iterable[Backup] = ()) -> tuple[Problem, ...]:
-    """A warning for each object of the plan that takes a consent of its own.
+    """A warning for each object of the plan that needs a separate consent.
 
     `foreign` are the files to doubt. What an `own` one has, too, exactly as it is applied, isn't asked for.
     """

@@ -2,9 +2,9 @@
 
 Left out is what the server, Kubernetes' own controllers and those of Glasskube
 and Flux fill in by themselves: kept, it would be wrong (a UID of yesterday, an IP
-address that somebody else has now, a finalizer whose controller isn't there yet)
+address that another object has now, a finalizer whose controller isn't there yet)
 or refused. ownerReferences go, too: they name owners by UID, a restored owner has
-a new one, and the garbage collector deletes whatever is owned by nobody.
+a new one, and the garbage collector deletes whatever has no living owner.
 
 Which objects are restored at all is `selection`'s to decide.
 """

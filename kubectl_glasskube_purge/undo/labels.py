@@ -7,8 +7,8 @@ selector shows an install. Here three labels are put on all of it:
     app.kubernetes.io/component=…        what an object is for
     app.kubernetes.io/version=v0.26.1    where that is known for sure
 
-by server-side apply with a field manager of its own, never forced: a label that
-somebody else set stays as it is, and ours can be taken off again. Every apply
+by server-side apply with a separate field manager, never forced: a label that
+another user set is kept, and ours can be taken off again. Every apply
 names the object's UID, so that none is created by it. What belongs to others as
 well, or may, isn't labelled: a Flux that isn't proven to be Glasskube's alone, and
 what packages installed, which carries `managed-by` anyway and is part of something
@@ -104,7 +104,7 @@ def removal(survey: Survey) -> Plan:
 
 
 def _wanted(found: Found, survey: Survey) -> tuple[Mapping[str, str], Mapping[str, str]]:
-    """The labels an object should have of us, and those that somebody else has set to something else."""
+    """The labels an object should have of us, and those that another user has set differently."""
     wanted = {facts.PART_OF_LABEL: facts.PART_OF, COMPONENT_LABEL: component(found.ref)}
     version = survey.version
     # Flux has versions of its own, and one of Glasskube's on it would look like somebody else's.

@@ -7,7 +7,7 @@ they come from.
 
 The webhook configuration is in one stage with the operator, and before the Job
 that makes its certificate: the Job writes the certificate's CA into it and makes a
-new certificate each time it has to try again. Nobody creates a package before the
+new certificate each time it has to try again. No package is created before the
 stage is over, so that nothing meets a webhook that doesn't answer yet.
 
 A rollback finds the operator stopped and its webhook gone. There packages come first: they need no answer then, and

@@ -125,7 +125,7 @@ def defines(entry: Entry) -> tuple[str, str]:
 
 
 async def look(client: Client, entries: Sequence[Entry]) -> Mapping[Ref, Found]:
-    """Which of the objects exist, and the certificate of their webhook. Raises `KubeError` where that can't be told."""
+    """Which of the objects exist, and the certificate of their webhook. Raises `KubeError` if that is unknown."""
     await client.discover()
     refs = {entry.ref: entry.ref.group_kind == DEPLOYMENT for entry in entries}
     if {WEBHOOK_CONFIGURATION, CERTIFICATE_JOB} <= refs.keys():
@@ -222,8 +222,8 @@ def _is_forced(entry: Entry, found: Found | None, options: Options) -> bool:
 
 def _why_not(ref: Ref, options: Options) -> str:
     if ref.group_kind == JOB and options.overwrite:
-        return "exists already, and a Job can't be changed"
-    return "exists already (--overwrite replaces it)"
+        return "already exists, and a Job can't be changed"
+    return "already exists (--overwrite replaces it)"
 
 
 def _warnings(entries: Iterable[Entry], existing: Mapping[Ref, Found], options: Options) -> Iterable[Problem]:

@@ -3,11 +3,11 @@
 Everything that a purge takes along is one of three:
 
 - *restored*: packages, repositories, the releases' own objects, namespaces, and
-  what others put there. Nobody else brings it back.
+  what others put there. Nothing else brings it back.
 - *remade*: what the operator, helm-controller or another controller recreates out
-  of the restored. Applied from a backup it would belong to nobody, or to an owner
+  of the restored. Applied from a backup it would have no owner, or to an owner
   whose UID is of yesterday. It is written down for reference all the same: what
-  somebody changed by hand is to be found there.
+  a user changed by hand is found there.
 - by-products of running, such as Pods, ReplicaSets, Leases and tokens: not written
   down at all.
 """
@@ -166,7 +166,7 @@ def contents(choices: Iterable[Choice], bodies: Mapping[Ref, Found]) -> Contents
 
 
 def _is_done(body: Found) -> bool:
-    """Whether it is somebody's Job that ran to its end: recreated, it would run again."""
+    """Whether it is a user's Job that ran to its end: recreated, it would run again."""
     if body.ref.group_kind != JOB or body.ref in inventory.every_object():
         return False
     conditions = body.get("status", "conditions") or ()
@@ -176,7 +176,7 @@ def _is_done(body: Found) -> bool:
 def _manager(body: Found) -> str:
     """Under which field manager an object is restored.
 
-    Glasskube's, but for what others may own as well: a Flux that somebody else
+    Glasskube's, but for what others may own as well: a Flux that another user
     applied must not look like Glasskube's afterwards.
     """
     of_a_release = body.ref in inventory.every_object() and body.ref not in inventory.every_flux_object()
@@ -208,7 +208,7 @@ def part_of(ref: Ref) -> str:
 
 
 def matcher(only: str) -> Callable[[Ref], bool]:
-    """Tells which objects one `--only` means: a part, `KIND/NAME` or `KIND/NAMESPACE/NAME`.
+    """Which objects one `--only` means: a part, `KIND/NAME` or `KIND/NAMESPACE/NAME`.
 
     Kinds as kubectl writes them, `Deployment` or `deployment.apps`. Raises `ValueError` for anything else.
     """

@@ -1,4 +1,4 @@
-"""A backup ↔ its text: YAML that a person can read, kubectl can apply and nobody can misread. Pure.
+"""A backup ↔ its text: YAML that a person can read, kubectl can apply and that can't be misread. Pure.
 
 How an object is written and read is `kube.yaml_text`'s. Here are the head, the
 sections with their comments, and the field managers. What isn't applied stands
@@ -47,7 +47,7 @@ _SECTIONS: Mapping[str, str] = {
 
 _REMADE = """\
 For reference, not applied: what the operator and other controllers recreate from the above.
-What somebody changed there by hand isn't restored with the rest; take it over from here."""
+What a user changed there by hand isn't restored with the rest; take it over from here."""
 
 
 @dataclass(frozen=True)

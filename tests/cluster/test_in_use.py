@@ -182,7 +182,7 @@ def test_by_consent_they_go_and_what_nobody_acts_on_any_more_is_named(cluster: C
         assert ("CustomResourceDefinition", definition) in kept
         assert not of(after, name)
     for kind in KINDS:
-        assert "nobody acts on it any more" in kept[kind, "mine"]
+        assert "clusterpackage.packages.glasskube.dev/" in kept[kind, "mine"]
     assert any(one["code"] == "still-used" for one in result.document["warnings"])
     issuer = cluster.api.request("GET", "/apis/issuers.example.com/v1beta1/namespaces/team/issuers/mine")
     assert issuer["apiVersion"] == "issuers.example.com/v1beta1", "no webhook is asked any more"

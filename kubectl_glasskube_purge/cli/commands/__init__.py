@@ -20,7 +20,7 @@ Sections = tuple[tuple[str, Options], ...]
 
 @dataclass(frozen=True)
 class Command:
-    """One command. The purge has no name: nobody types one to get it."""
+    """One command. The purge has no name."""
 
     name: str
     summary: str
@@ -136,7 +136,7 @@ RESTORE = Command(
                     metavar="PART",
                     repeated=True,
                 ),
-                switch("--overwrite", "Also what exists already."),
+                switch("--overwrite", "Also objects that already exist."),
                 switch(
                     "--trust-file",
                     "Consent to packages and to what gives rights, runs in system namespaces or is in no release, if"

@@ -41,6 +41,6 @@ def _write(versions: dict[str, Any], output: Output) -> None:
         return
     streams.out(f"kubectl-glasskube-purge {versions['clientVersion']}")
     if version := versions.get("glasskubeVersion"):
-        streams.out(f"Glasskube {version} (told by {versions['detectedBy']})")
+        streams.out(f"Glasskube {version} (detected from {versions['detectedBy']})")
     elif "glasskubeVersion" in versions:
         streams.out("Glasskube not found")

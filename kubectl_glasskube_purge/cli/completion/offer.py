@@ -88,7 +88,7 @@ def _files(completes: Completes) -> Offer:
 
 
 def _entries(section: Completes, begun: str, kubeconfig: str) -> Iterator[tuple[str, str]]:
-    """Names of the kubeconfig's entries; none where it can't be read: a completion has nobody to complain to."""
+    """Names of the kubeconfig's entries; none where it can't be read: a completion shows no errors."""
     from kubectl_glasskube_purge.kube.config.kubeconfig import load
     from kubectl_glasskube_purge.kube.errors import ConfigError
 

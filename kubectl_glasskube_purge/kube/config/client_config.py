@@ -1,8 +1,8 @@
-"""What to connect to, and as whom: kubeconfig, flags, or a Pod's service account.
+"""What to connect to, and as which user: kubeconfig, flags, or a Pod's service account.
 
 client-go calls the result a client config, and its precedence is followed here
 to the letter, oddities included, but for one: where nothing names a cluster,
-kubectl tries http://localhost:8080, which nobody means; here it is an error.
+kubectl tries http://localhost:8080, which is never meant; here it is an error.
 
 Nothing is read here but the kubeconfig. Tokens, keys and certificates are
 `credentials`' and `tls`'s.
@@ -59,7 +59,7 @@ class Flags:
 
 @dataclass(frozen=True)
 class Target:
-    """Which cluster, and as whom: what people are shown before anything happens."""
+    """Which cluster, and as which user: what people are shown before anything happens."""
 
     context: str
     """`""` where there is none: a bare `--server`, or a Pod's service account."""
@@ -77,7 +77,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Impersonation:
-    """Whom every request asks to be treated as. Empty without `user`."""
+    """The user that every request impersonates. Empty without `user`."""
 
     user: str = ""
     uid: str = ""
@@ -99,7 +99,7 @@ class Cluster:
     proxy_url: str = field(default="", repr=False)
     disable_compression: bool = False
     exec_config: Any = field(default=None, repr=False)
-    """What the cluster tells exec plugins."""
+    """What exec plugins get from the cluster entry."""
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def resolve(
 def reread(
     flags: Flags, before: ClientConfig, environ: Mapping[str, str] = os.environ, service_account: Path = SERVICE_ACCOUNT
 ) -> ClientConfig:
-    """The same connection with the user's part read again: somebody may have logged in again meanwhile.
+    """The same connection with the user's part read again: the user may have logged in again meanwhile.
 
     The context, the server and who it is stay what they were, whatever the file
     says now, and so does everything while the file can't be read.

@@ -74,7 +74,7 @@ class Credentials:
         return self._current  # renewed meanwhile, for another request
 
     async def close(self) -> None:
-        """Ends a renewal that nobody waits for any more."""
+        """Ends a renewal that nothing waits for any more."""
         if self._renewal is not None:
             self._renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError, ConfigError):
@@ -135,7 +135,7 @@ def _from_auth_provider(provider: Entry, certificate: ClientCertificate | None) 
     """The ID token that kubectl keeps in the kubeconfig.
 
     It isn't renewed here: the provider may hand out a new refresh token with it,
-    and whoever doesn't write that one into the kubeconfig logs its owner out.
+    and a client that doesn't write that one into the kubeconfig logs its owner out.
     kubectl does, and the kubeconfig is read again.
     """
     name = text(provider.get("name")) if isinstance(provider, dict) else ""

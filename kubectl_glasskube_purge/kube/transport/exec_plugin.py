@@ -34,7 +34,7 @@ _VERSIONS = ("client.authentication.k8s.io/v1", "client.authentication.k8s.io/v1
 _RFC3339 = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(?:\.\d+)?([Zz]|[+-]\d\d:\d\d)")
 
 around: Callable[[], AbstractContextManager[None]] = contextlib.nullcontext
-"""Entered while a plugin runs. Whoever draws on the terminal puts in here what gets it out of the way."""
+"""Entered while a plugin runs. A screen that draws on the terminal adds here what hides it."""
 
 
 @dataclass(frozen=True)

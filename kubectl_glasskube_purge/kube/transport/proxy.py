@@ -1,6 +1,6 @@
 """Which proxy a connection goes through, by the rules of Go's standard library.
 
-httpx has rules of its own for `HTTPS_PROXY` and its kin: it knows no address
+httpx has different rules for `HTTPS_PROXY` and its kin: it knows no address
 ranges in `NO_PROXY`, sends requests for localhost through the proxy, and obeys
 `ALL_PROXY`. A cluster's addresses are just what `NO_PROXY=10.0.0.0/8` is for.
 """

@@ -2,8 +2,8 @@
 
 The one place that reaches into kr8s. Its factory `kr8s.asyncio.api()` can't be
 used: before it returns it asks for `/version`, through an SSL context and a
-proxy of its own choosing, fails where that one path is forbidden, and warns of
-Kubernetes versions nobody here can change. Nor is there a public way to give it
+proxy of its choice, fails where that one path is forbidden, and warns of
+Kubernetes versions that can't be changed here. Nor is there a public way to give it
 an SSL context, the size of the pool, or a path that it leaves as it is. So
 `_create_session` and `_construct_url`, which are private, are overridden, and
 pyproject.toml allows only the versions that this was tested with; what is used

@@ -3,7 +3,7 @@
 A Lease would be the usual thing, but a Terminating namespace takes no new ones,
 and an annotation on it can still be patched. As with leader election, no clock
 of another machine is trusted: a claim counts as abandoned when it has not been
-renewed for as long as somebody watched it. On the machine that made it, and that
+renewed for as long as it was watched. On the machine that made it, and that
 noted it for the user, a dead process is proof enough.
 """
 
@@ -25,7 +25,7 @@ RENEWED_EVERY = 3.0
 """Seconds between two renewals."""
 
 ABANDONED_AFTER = 12.0
-"""Seconds without a renewal after which nobody holds the claim any more: four that didn't come."""
+"""Seconds without a renewal after which the claim has expired: four that didn't come."""
 
 
 _TRIES = 20
@@ -80,8 +80,8 @@ async def claimed(client: Client, namespace: Found | None, say: Callable[[str], 
 
     Waits visibly, by `say`, for a claim that may be abandoned. Without a
     namespace there is nothing to write on, and nothing that two purges could do
-    to each other: every delete names the UID. Raises `Claimed` where somebody
-    else is at work, and `KubeError`.
+    to each other: every delete names the UID. Raises `Claimed` if another
+    purge is at work, and `KubeError`.
     """
     if namespace is None:
         yield

@@ -66,12 +66,12 @@ async def hand_over_to_helm(run: Run, stage: str, action: Action) -> None:
         if seen.get("spec", "suspend") is not True:
             raise GuardStopped(
                 "not-suspended",
-                f"{action.ref.display} doesn't stay suspended: somebody changes it back",
+                f"{action.ref.display} doesn't stay suspended: another client changes it back",
                 "Find out who does (its managedFields tell), then run this again.",
             )
         await run.client.delete(action.ref, uid=action.found.uid, propagation="Orphan")
     except errors.NotFound:
         return
     if not run.survey.flux_controller(action.found).running:
-        why = "nobody is there to drop it, and a suspended HelmRelease's finalizer guards nothing"
+        why = "no controller is there to drop it, and a suspended HelmRelease's finalizer guards nothing"
         await drop(run, stage, action.found, facts.FLUX_FINALIZER, why)

@@ -59,16 +59,16 @@ async def drop_foreign(run: Run, stage: str, pending: Iterable[Tracked]) -> None
     ]
     abandoned = [one for one in stuck if _has_chart(*one)]
     await all_of(abandon(run, found) for found, _ in abandoned if not run.tracked[found.uid].abandoned)
-    for found, finalizer in await _drop_each(run, stage, [one for one in stuck if one not in abandoned], _NOBODY):
+    for found, finalizer in await _drop_each(run, stage, [one for one in stuck if one not in abandoned], _CONSENTED):
         run.emit(dropped(found, finalizer))
 
 
 def dropped(found: Found, finalizer: str) -> Problem:
     """What a finalizer's removal by consent may have left."""
-    return Problem("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {_NOBODY}")
+    return Problem("finalizer-dropped", f"{finalizer} was dropped from {found.ref.display}: {_CONSENTED}")
 
 
-_NOBODY = "nobody dropped it, and --force-finalizers consents: what it guarded may stay behind"
+_CONSENTED = "its controller didn't drop it, and --force-finalizers consents: what it guarded may stay behind"
 
 
 def _has_chart(found: Found, finalizer: str) -> bool:

@@ -26,8 +26,8 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 async def missing_rights(client: Client, survey: Survey, *plans: Plan) -> tuple[Review, ...]:
     """Asks the API server about everything that the plans take, and returns what it says no to.
 
-    Also about what couldn't be listed: what isn't seen may be somebody's, in a namespace that goes. Who may
-    do everything is asked one question instead of a hundred, and whoever may do something to a whole kind isn't asked
+    Also about what couldn't be listed: what isn't seen may be another user's, in a namespace that is deleted. Who may
+    do everything is asked one question instead of a hundred, and a user with a right on a whole kind isn't asked
     about each of its objects. Raises `KubeError` where the API server can't be asked.
     """
     if (await may_i(client, "*", EVERYTHING)).allowed:
@@ -87,7 +87,7 @@ def rights(plan: Plan) -> frozenset[Right]:
 
 
 def _unseen(kind: tuple[str, str]) -> frozenset[str]:
-    """What it takes to deal with a kind that can't be listed, and of which nobody knows what there is."""
+    """What it takes to deal with a kind that can't be listed, and whose objects are unknown."""
     verbs = {"get", "list", "watch"}
     own = {*facts.GLASSKUBE_GROUP_KINDS, *(ref.group_kind for ref in inventory.every_object())}
     own.add(facts.HELM_RELEASE.group_kind)

@@ -111,7 +111,7 @@ class Run:
         """Records what the API server has against one object."""
         hint = error.hint
         if isinstance(error, errors.WebhookUnreachable):
-            hint = f"Start whoever answers webhook {error.webhook}, or delete its configuration, then run this again."
+            hint = f"Start the server of webhook {error.webhook}, or delete its configuration, then run this again."
         self.tracked[uid].hint = hint
         self.settle(uid, "failed", error.message)
 

@@ -115,6 +115,6 @@ def claims_of(pod: Found) -> Iterator[Ref]:
 
 
 def claimed_by(survey: Survey) -> str:
-    """Who has begun a purge and not ended it, in words; `""` where nobody has."""
+    """Who has begun a purge and not ended it, in words; `""` if there is none."""
     claim = Claim.read(survey.namespace) if survey.namespace else None
     return "" if claim is None else f"another purge ({claim.holder}) is at work, or was interrupted"

@@ -34,7 +34,7 @@ class Case:
     options: Options
     verdict: FluxVerdict
     mode: KeepMode
-    """Whom what the kept packages installed is handed over to; `""` if no package is kept."""
+    """The tool that what the kept packages installed is handed over to; `""` if no package is kept."""
     decisions: tuple[Decision, ...]
     handed: handover.Kept
     protected: Mapping[Ref, Protection]

@@ -22,7 +22,7 @@ def decide(survey: Survey, options: Options) -> tuple[Decision, ...]:
     by_ref = {package.ref: package for package in survey.packages}
     begun = {ref for ref in by_ref if package_name(ref) in handed_over(survey)}
     why = {ref: "--keep" for ref in by_ref if package_name(ref) in options.keep}
-    if options.keep_in_use:  # what is detached already no longer tells who relies on it
+    if options.keep_in_use:  # what is detached already no longer shows what relies on it
         why |= dict.fromkeys(begun, "--keep-in-use")
     if options.keep_packages:
         why |= dict.fromkeys(by_ref, "--keep-packages")

@@ -50,13 +50,13 @@ def everything_was_readable(survey: Survey, objects: tuple[Found, ...]) -> Itera
     """What can't be read is doubt."""
     if survey.unreadable:
         what = some(unreadable.what for unreadable in survey.unreadable)
-        yield Evidence(True, f"not everything could be read ({what}): somebody may use Flux there")
+        yield Evidence(True, f"not everything could be read ({what}): another user may use Flux there")
 
 
 def glasskube_applied_it(survey: Survey, objects: tuple[Found, ...]) -> Iterator[Evidence]:
     """`glasskube bootstrap` leaves its field manager on what it applies.
 
-    Except on objects without a single field of their own, a bare Namespace or
+    Except on objects without a single field, a bare Namespace or
     ServiceAccount: those have no manager at all, and prove nothing either way.
     """
     told = [found for found in objects if set(found.managers) - TELLING_NOTHING and not _is_recorded(found)]
@@ -68,7 +68,7 @@ def glasskube_applied_it(survey: Survey, objects: tuple[Found, ...]) -> Iterator
         yield Evidence(False, f"applied by Glasskube (field manager {facts.FIELD_MANAGER})")
         return
     if not foreign:
-        yield Evidence(True, f"nothing tells who applied {displayed(f.ref for f in objects)}")
+        yield Evidence(True, f"nothing shows what applied {displayed(f.ref for f in objects)}")
         return
     managers = sorted({manager for found in foreign for manager in found.managers})
     yield Evidence(
@@ -85,7 +85,7 @@ def nobody_applied_another_over_it(survey: Survey, objects: tuple[Found, ...]) -
     changed = [found for found in told if set(found.managers) - expected]
     if changed:
         managers = sorted({manager for found in changed for manager in found.managers} - expected)
-        yield Evidence(True, f"applied over by {some(managers)} since: {displayed(f.ref for f in changed)}")
+        yield Evidence(True, f"since modified by field manager {some(managers)}: {displayed(f.ref for f in changed)}")
 
 
 def no_other_tool_manages_it(survey: Survey, objects: tuple[Found, ...]) -> Iterator[Evidence]:
@@ -107,9 +107,9 @@ def _other_manager(found: Found) -> str:
 
 
 def it_is_the_version_that_glasskube_brings(survey: Survey, objects: tuple[Found, ...]) -> Iterator[Evidence]:
-    """Flux of another version than the installed release's, or one before it, was brought by somebody else.
+    """Flux of another version than the installed release's, or one before it, was brought by another tool.
 
-    Mirrors are ordinary, so only the tag counts; an image without one tells nothing, and that is doubt.
+    Mirrors are ordinary, so only the tag counts; an image without one proves nothing, and that is doubt.
     """
     brought = flux_versions(survey.version.version)
     own: list[str] = []
@@ -121,9 +121,9 @@ def it_is_the_version_that_glasskube_brings(survey: Survey, objects: tuple[Found
             own.append(named)
         else:
             expected = some(sorted(brought.get(found.ref.name, ())))
-            yield Evidence(True, f"{named} runs, and Glasskube brings {expected}")
+            yield Evidence(True, f"{named} runs; Glasskube ships {expected}")
     if own:
-        yield Evidence(False, f"of the version that Glasskube brings: {some(own)}")
+        yield Evidence(False, f"of the version that Glasskube ships: {some(own)}")
 
 
 @cache
@@ -149,7 +149,7 @@ def _tag(deployment: Found) -> str:
 
 
 def its_roles_serve_nobody_else(survey: Survey, objects: tuple[Found, ...]) -> Iterator[Evidence]:
-    """Bindings of others to Flux's ClusterRoles, and subjects of others in Flux's bindings, are somebody's use of it.
+    """Bindings of others to Flux's ClusterRoles, and subjects of others in Flux's bindings, are use of it by others.
 
     ServiceAccounts of Flux controllers that Glasskube doesn't bring are in its own manifests, and prove nothing.
     """
@@ -176,7 +176,7 @@ def _is_recorded(found: Found) -> bool:
 
 
 def nobody_else_has_instances(survey: Survey, objects: tuple[Found, ...]) -> Iterator[Evidence]:
-    """HelmReleases and sources that no package of Glasskube's owns are somebody else's."""
+    """HelmReleases and sources that no package of Glasskube's owns belong to others."""
     going = packaged(survey).keys() | {found.ref for found in (*stray_charts(survey), *orphans(survey))}
     for kind in facts.FLUX_KINDS:
         instances = survey.of_kind(kind.group_kind)
@@ -208,7 +208,7 @@ def no_other_controller(survey: Survey, objects: tuple[Found, ...]) -> Iterator[
     definitions = [found for kind in kinds if (found := survey.get(Ref(*DEFINITION, "", kind.crd)))]
     others += [found for found in definitions if not found.owned_by(survey.package_uids)]
     if others:
-        yield Evidence(True, f"somebody else's Flux is here: {displayed(f.ref for f in others)}")
+        yield Evidence(True, f"a Flux that Glasskube didn't install is here: {displayed(f.ref for f in others)}")
     else:
         yield Evidence(False, "no other Flux controller")
 

@@ -1,4 +1,4 @@
-"""What in a namespace is a package's, what is incidental, and what is somebody else's. Pure.
+"""What in a namespace is a package's, what is incidental, and what is another user's. Pure.
 
 What stays because of that is left to `protection`, and to `flux` for Flux's own namespace.
 """
@@ -83,7 +83,7 @@ def is_incidental(survey: Survey, found: Found) -> bool:
     """Whether an object is there only because its namespace, or a neighbour, is.
 
     Endpoints follow their Service, metrics their Pod, a token its ServiceAccount,
-    a Lease whoever holds it. What lost all its owners is about to go by itself.
+    a Lease its holder. What lost all its owners is about to go by itself.
     What such an object owns is incidental, too.
     """
     return found.uid in _incidental(survey)
@@ -117,7 +117,7 @@ def _is_incidental_on_openshift(found: Found) -> bool:
 
 
 def unseen_in_namespaces(survey: Survey) -> str:
-    """The kinds of which nobody knows what there is in any namespace; `""` where all could be listed.
+    """The kinds that couldn't be listed in any namespace; `""` where all could be listed.
 
     Metrics are computed when asked for, never stored. Where an API's server doesn't answer at all, Kubernetes
     itself ends no namespace.
@@ -134,7 +134,7 @@ def strangers(survey: Survey, namespace: str, own: Collection[Ref]) -> tuple[Fou
 
     A volume claim made from a StatefulSet's template counts as the StatefulSet's; any other
     outlives who made it. What only Kubernetes itself, or programs of the packages' own Pods
-    and hooks there, wrote is a by-product, unless somebody who stays owns it. All else may be somebody's.
+    and hooks there, wrote is a by-product, unless it has an owner that is kept. All else may be another user's.
     """
     inside = survey.in_namespace(namespace)
     unexplained = [f for f in inside if f.ref not in own]

@@ -3,7 +3,7 @@
 Handed over to Flux, a HelmRelease and its source lose their owner and go on as
 they are. Handed over to Helm, a HelmRelease is suspended and deleted, which
 leaves the chart's objects and its release Secret: an ordinary Helm release. The
-objects of plain manifests, and the namespaces, are nobody's afterwards.
+objects of plain manifests, and the namespaces, have no owner afterwards.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Kept:
         """What stays, with how it is managed from then on.
 
         Glasskube's own objects that came as a package, the auto-updater's, go all the same.
-        What of Flux's kinds somebody else owns or draws from, too, isn't Helm's to have.
+        Objects of Flux's kinds that others own or draw from, too, are not handed to Helm.
         """
         ours = inventory.every_object()
         alone = self._owned_alone() if mode == "helm" else ()

@@ -39,7 +39,7 @@ class Held:
     next_step: str
     """For people: what they can do, with the place where more is written."""
     hopeless: bool = False
-    """Whether nobody is there who could end it, or whoever is has said that it failed."""
+    """Whether no controller can end it, or the controller has reported that it failed."""
     controller: Controller | None = None
     """Flux's, that has to drop the finalizer."""
 
@@ -50,7 +50,7 @@ def has_gone(found: Found) -> Held:
 
 
 def unreadable(found: Found, why: str) -> Held:
-    """An object of which nobody knows why it is still there."""
+    """An object that is still there for an unknown reason."""
     return Held(found, f"can't be looked at: {why}", _again("unreadable"))
 
 
@@ -114,7 +114,7 @@ _TROUBLES = (
 """A Terminating namespace's conditions that are True when something is the matter."""
 
 _FINAL_TROUBLES = frozenset(_TROUBLES[:3])
-"""Those that end only when somebody fixes something else."""
+"""Those that end only when something else is fixed."""
 
 _UNINSTALL_FAILED = "UninstallFailed"
 _INSTANCES_FAILED = "InstanceDeletionFailed"
@@ -211,7 +211,7 @@ def next_step(found: Found, survey: Survey) -> str:
     if foreign_finalizers(found) and found.terminating:
         consent = f"--force-finalizers={','.join(foreign_finalizers(found))}"
         return (
-            f"Whoever set the finalizer has to drop it (kubectl get{namespace} {found.ref} -o yaml shows it); "
+            f"The finalizer's controller has to drop it (kubectl get{namespace} {found.ref} -o yaml shows it); "
             f"run this again, or with {consent}. {more}#foreign-finalizer"
         )
     if found.ref.group_kind == NAMESPACE:

@@ -25,7 +25,7 @@ class Installation:
 
     going: tuple[Found, ...]
     granted: Mapping[Ref, Protection]
-    """Glasskube's own ClusterRoles that somebody else grants; Flux's are evidence about Flux."""
+    """Glasskube's own ClusterRoles that others grant; Flux's are evidence about Flux."""
     foreign: tuple[Found, ...]
     """What keeps Glasskube's namespace, because it isn't Glasskube's."""
     unseen: str
@@ -70,7 +70,7 @@ def installed_actions(case: Case, going: Iterable[Found], manifest: Collection[R
 def _reason(found: Found, case: Case, manifest: Collection[Ref]) -> str:
     if found.ref in inventory.every_flux_object():
         if case.verdict.proven:
-            return "Flux, brought by Glasskube and used by nobody else"
+            return "Flux, brought by Glasskube and used by nothing else"
         return "Flux, which isn't proven to be Glasskube's alone (--delete-shared-flux)"
     if found.ref in MADE_BY_OPERATOR:
         return "made by the operator"

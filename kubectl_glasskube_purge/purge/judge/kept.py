@@ -48,14 +48,14 @@ def flux(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons
 def namespace(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
     """What others put into Glasskube's namespace, and the namespace for its sake, or for what can't be read."""
     for found in installed.foreign:
-        yield found, f"not Glasskube's, in namespace {facts.NAMESPACE}, which stays with it"
+        yield found, f"not Glasskube's: its namespace {facts.NAMESPACE} is kept because of it"
     home = case.survey.namespace
     if home is not None and installed.foreign:
         uids = {found.uid for found in installed.foreign}
         theirs = displayed(found.ref for found in installed.foreign if not found.owned_by(uids))
         yield home, f"holds what isn't Glasskube's: {theirs} (--include-foreign deletes it)"
     if home is not None and installed.unseen:
-        yield home, f"what is in it can't all be read ({installed.unseen}), and may be somebody else's"
+        yield home, f"what is in it can't all be read ({installed.unseen}), and may be another user's"
 
 
 def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
@@ -64,7 +64,7 @@ def charts(case: Case, installed: Installation, going: Collection[Ref]) -> Reaso
         if helm_release.ref.group_kind == facts.HELM_RELEASE.group_kind:
             why = "it is suspended" if is_suspended(helm_release) else "its stored release doesn't prove it"
             for found in installed_by(helm_release, case.survey):
-                yield found, f"stays behind: nobody uninstalls the chart of {helm_release.ref.display} ({why})"
+                yield found, f"is kept: no controller uninstalls the chart of {helm_release.ref.display} ({why})"
 
 
 def left_by_helm(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:
@@ -83,7 +83,7 @@ def unattended(case: Case, installed: Installation, going: Collection[Ref]) -> R
         for use in one.uses if one.decision != "keep" else ():
             for user in use.users:
                 if (found := case.survey.get(user)) is not None:
-                    yield found, f"nobody acts on it any more: it relies on {one.package.display}, which goes"
+                    yield found, f"no controller acts on it any more: it relies on {one.package.display}, which goes"
 
 
 def homes(case: Case, installed: Installation, going: Collection[Ref]) -> Reasons:

@@ -22,7 +22,7 @@ def gitops(objects: Iterable[Found]) -> tuple[str, ...]:
 
 
 def managed_by(found: Found) -> str:
-    """Who manages an object from elsewhere, in words; `""` where nobody's mark is on it."""
+    """Who manages an object from elsewhere, in words; `""` if it has no tool's mark."""
     labels, annotations = found.labels, found.annotations
     if tracking := annotations.get(facts.ARGOCD_TRACKING_ANNOTATION):
         return f"Argo CD Application {tracking.split(':', 1)[0]}"
@@ -38,7 +38,7 @@ def managed_by(found: Found) -> str:
 
 
 def _applied_by_argo(found: Found) -> str:
-    """Argo CD by its field manager: tracking by its former default label, it leaves no other mark of its own."""
+    """Argo CD by its field manager: tracking by its former default label, it leaves no other mark."""
     for manager in sorted(facts.ARGOCD_FIELD_MANAGERS.intersection(found.managers)):
         instance = found.labels.get(facts.INSTANCE_OF_LABEL)
         return f"Argo CD (field manager {manager}" + (f", {facts.INSTANCE_OF_LABEL}={instance})" if instance else ")")
@@ -46,6 +46,6 @@ def _applied_by_argo(found: Found) -> str:
 
 
 def gitops_mode(survey: Survey) -> bool:
-    """Whether Glasskube was told that a Git repository is where its packages come from."""
+    """Whether Glasskube's packages come from a Git repository."""
     value = survey.namespace.annotations.get(facts.GITOPS_MODE_ANNOTATION, "") if survey.namespace else ""
     return value in ("1", "t", "T", "true", "True", "TRUE")

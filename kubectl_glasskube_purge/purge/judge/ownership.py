@@ -138,7 +138,7 @@ def foreign_claims(survey: Survey) -> Mapping[Ref, str]:
 
 
 def _is_glasskubes(found: Found) -> bool:
-    """Whether an object is Glasskube's own, whoever owns it: early releases made packages own their records."""
+    """Whether an object is Glasskube's own, whatever owns it: early releases made packages own their records."""
     return found.ref.group_kind in facts.GLASSKUBE_GROUP_KINDS or found.ref in inventory.every_object()
 
 
@@ -178,9 +178,9 @@ def installed_by(helm_release: Found, survey: Survey) -> list[Found]:
 
 
 def is_steered(helm_release: Found, survey: Survey) -> bool:
-    """Whether the spec of a HelmRelease without helm-controller's record names the Helm release of somebody else.
+    """Whether the spec of a HelmRelease without helm-controller's record names the Helm release of another owner.
 
-    helm-controller before v0.37 uninstalls what the spec names, whoever changed it. Every object of a chart has its
+    helm-controller before v0.37 uninstalls what the spec names, even if changed. Every object of a chart has its
     origin labels since helm-controller v0.8, apart from what a controller derives from such an object and owns.
     """
     if noted_release(helm_release):
@@ -304,7 +304,7 @@ def _drawing(survey: Survey) -> Mapping[Ref, list[Found]]:
 
 
 def is_of_flux(chart: Found) -> bool:
-    """Whether nobody but Flux's controllers wrote a HelmChart: a user's own has another field manager."""
+    """Whether only Flux's controllers wrote a HelmChart: a user's own has another field manager."""
     return set(chart.managers) <= set(facts.FLUX_DEPLOYMENTS)
 
 

@@ -1,7 +1,7 @@
 """Survey and options → what will be done, or why nothing will. Pure: no I/O, no clock.
 
 The plan is data: the preview, the dry run, the report and the execution read the
-same one. Whoever adds a stage adds it here. Its promises:
+same one. A new stage is added here. Its promises:
 
 - nothing is deleted without evidence, and every action says its reason;
 - nothing that is kept loses its namespace, its CRD or its controller;

@@ -3,7 +3,7 @@
 It is known of the Pods that exist, and of the hooks of a chart, whose Pods are gone.
 
 The API server notes who wrote an object: by default the client's program, as Go's client libraries name themselves
-after it. Whoever writes an object can choose another name, and then only hides what is their own.
+after it. A user who writes an object can choose another name, but then only hides that object.
 """
 
 from __future__ import annotations
@@ -29,5 +29,5 @@ def programs_of(specs: Iterable[Mapping[str, Any] | None]) -> frozenset[str]:
 
 
 def wrote_alone(programs: Collection[str], found: Found) -> bool:
-    """Whether nobody but these programs wrote an object."""
+    """Whether only these programs wrote an object."""
     return bool(found.managers) and set(found.managers) <= set(programs)

@@ -77,7 +77,7 @@ def _marked(found: Found) -> Protection | None:
 
 @dataclass(frozen=True)
 class _Use:
-    """What tells use by others from the packages' own."""
+    """What separates use by others from the packages' own."""
 
     survey: Survey
     own: Collection[Ref]
@@ -103,9 +103,9 @@ def _needed_by_others(found: Found, use: _Use) -> Protection | None:
 
 def _namespace(found: Found, use: _Use) -> Protection | None:
     if found.ref.name in SYSTEM_NAMESPACES:
-        return Protection(found, "a namespace of Kubernetes itself: never deleted, whoever claims to own it")
+        return Protection(found, "a namespace of Kubernetes itself: never deleted, whatever claims to own it")
     if unseen := unseen_in_namespaces(use.survey):
-        return Protection(found, f"what is in it can't all be read ({unseen}), and may be somebody else's")
+        return Protection(found, f"what is in it can't all be read ({unseen}), and may be another user's")
     foreign = () if found.ref.name in use.include_foreign else strangers(use.survey, found.ref.name, use.own)
     return _for(foreign, found, f"holds what no package owns (--include-foreign={found.ref.name})") if foreign else None
 
@@ -115,7 +115,7 @@ def _definition(found: Found, use: _Use) -> Protection | None:
     if kind is None:
         return None
     if any(one.what == found.ref.name for one in use.survey.unreadable):
-        return Protection(found, "its instances can't be read, and may be somebody else's")
+        return Protection(found, "its instances can't be read, and may be another user's")
     defaults = default_instances(use.survey)
     instances = use.survey.of_kind(kind)
     foreign = [one for one in instances if one.ref not in use.own and one.uid not in defaults]
@@ -132,7 +132,7 @@ def _source(found: Found, use: _Use) -> Protection | None:
 
 
 def _helm_release(found: Found, use: _Use) -> Protection | None:
-    """One whose controller would uninstall the Helm release of somebody else."""
+    """One whose controller would uninstall the Helm release of another owner."""
     if is_steered(found, use.survey):
         release = "/".join(helm_release_made_by(found))
         return Protection(found, f"its spec names Helm release {release}, whose objects don't show that it made them")
@@ -149,7 +149,7 @@ _BY_KIND: Mapping[tuple[str, str], Callable[[Found, _Use], Protection | None]] =
 
 
 def granted_by_others(survey: Survey, role: Found, own: Collection[Ref]) -> Protection | None:
-    """Why a ClusterRole has to stay that somebody grants; None where nobody else does."""
+    """Why a ClusterRole is kept that others grant; None if no others do."""
     if bindings := bindings_of(survey, role.ref, own):
         return _for(bindings, role, "granted by bindings of others")
     if hidden := survey.hidden(*BINDINGS):

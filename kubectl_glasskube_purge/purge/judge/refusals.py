@@ -35,11 +35,11 @@ _DECISIVE = (
     DEPLOYMENT,
     POD,
 )
-"""Kinds without which nobody can say what a purge would take along, or whether a controller is there to do its part."""
+"""Kinds without which it is unknown what a purge would delete, too, or whether a controller is there to do its part."""
 
 
 def unreadable(case: Case, plan: Plan) -> Problem | None:
-    """A decisive kind that can't be listed looks like one without objects, and would be taken along unseen."""
+    """A decisive kind that can't be listed looks like one without objects, and would be deleted unseen."""
     hidden = case.survey.hidden(*_DECISIVE)
     if not hidden:
         return None
@@ -68,7 +68,7 @@ def api_unavailable(case: Case, plan: Plan) -> Problem | None:
 
 
 def shared_flux(case: Case, plan: Plan) -> Problem | None:
-    """Flux was to go, and somebody may need it."""
+    """Flux was to go, and another user may need it."""
     if case.options.flux != "delete" or not case.verdict.present:
         return None
     if case.needs_flux:
@@ -81,7 +81,7 @@ def shared_flux(case: Case, plan: Plan) -> Problem | None:
         return None
     return Problem(
         "flux-shared",
-        "--flux=delete was asked for, but it isn't proven that Glasskube brought Flux and nobody else uses it",
+        "--flux=delete was asked for, but it isn't proven that Glasskube brought Flux and nothing else uses it",
         "Leave Flux with --flux=keep, or take it from everybody with --flux=delete --delete-shared-flux.",
         details=tuple(evidence.text for evidence in case.verdict.evidence if evidence.against),
     )
@@ -101,7 +101,7 @@ def flux_at_work(case: Case, plan: Plan) -> Problem | None:
 
 
 def marked(case: Case, plan: Plan) -> Problem | None:
-    """What somebody protected and nothing could keep: Glasskube's own objects, and what goes with them."""
+    """What a user protected and nothing could keep: Glasskube's own objects, and what goes with them."""
     own = {(ref, "helm.sh/resource-policy") for ref in case.left}  # the chart's: --delete-crds is about these
     marks = ((ref, name) for ref, found in plan.going.items() for name in keep_annotations(found))
     protected = [mark for mark in marks if mark not in own]
@@ -111,7 +111,7 @@ def marked(case: Case, plan: Plan) -> Problem | None:
     typed = shlex.quote(str(ref)) + (f" -n {ref.namespace}" if ref.namespace else "")
     return Problem(
         "protected",
-        f"somebody protected {displayed(ref for ref, _ in protected)}",
+        f"protected by annotation: {displayed(ref for ref, _ in protected)}",
         f"If it may go, take the annotation off: kubectl annotate {typed} {mark}-",
         details=tuple(f"{ref.display} has annotation {name}" for ref, name in protected),
     )
@@ -187,7 +187,7 @@ def no_such_package(case: Case, plan: Plan) -> Problem | None:
 
 
 def package_in_use(case: Case, plan: Plan) -> Problem | None:
-    """Packages that others rely on, about which nobody decided."""
+    """Packages that others rely on, without a decision."""
     undecided = [one for one in plan.packages if one.decision == "undecided"]
     if not undecided:
         return None
@@ -207,7 +207,7 @@ def _in_use(one: Decision) -> list[str]:
 
 
 def conversion_needed(case: Case, plan: Plan) -> Problem | None:
-    """CRDs that are kept, and whose instances nobody could read any more without a Service that is deleted."""
+    """CRDs that are kept, and whose instances could no longer be read without a Service that is deleted."""
     needed = {found.ref: service for found, service in losing(case.survey, plan.going) if not is_dispensable(found)}
     if not needed:
         return None

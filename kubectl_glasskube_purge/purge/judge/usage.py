@@ -34,7 +34,7 @@ from .ownership import drawing_from
 
 @dataclass(frozen=True)
 class Others:
-    """What tells others' objects from those of a package, and of the packages that go."""
+    """What separates others' objects from those of a package, and of the packages that go."""
 
     survey: Survey
     own: Collection[Ref]

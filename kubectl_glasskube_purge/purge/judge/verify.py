@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.purge.model.survey import Survey
 from . import flux, held
 
 JUST_EXISTS = "exists"
-"""Why something is left that nothing holds: nobody deleted it."""
+"""Why something is left that nothing holds: it was not deleted."""
 
 
 def kinds_to_verify(before: Survey, plan: Plan) -> frozenset[tuple[str, str]]:
@@ -50,7 +50,7 @@ def _leftover(found: Found, survey: Survey) -> Leftover:
 
 
 def explained(verification: Verification, plan: Plan) -> Verification:
-    """The same, where what a purge by this plan keeps is told with the reason for it."""
+    """The same, where what a purge by this plan keeps is listed with the reason for it."""
     why = {kept.ref: f"a purge keeps it: {kept.why}" for kept in plan.kept}
     leftovers = tuple(
         replace(leftover, why=why.get(leftover.ref, leftover.why)) if leftover.why == JUST_EXISTS else leftover

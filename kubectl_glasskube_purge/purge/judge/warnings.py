@@ -55,7 +55,10 @@ def version_ambiguous(survey: Survey, plan: Plan) -> Iterator[Problem]:
     """The version, where several releases have the same objects."""
     if survey.version.alternatives:
         others = ", ".join(survey.version.alternatives)
-        yield Problem("version-ambiguous", f"{survey.version.version} was told by its objects; {others} have the same")
+        yield Problem(
+            "version-ambiguous",
+            f"version {survey.version.version} was inferred from the installed objects; these match, too: {others}",
+        )
 
 
 def operator_not_ready(survey: Survey, plan: Plan) -> Iterator[Problem]:
@@ -101,7 +104,7 @@ def still_used(survey: Survey, plan: Plan) -> Iterator[Problem]:
 
 
 def stuck_already(survey: Survey, plan: Plan) -> Iterator[Problem]:
-    """What is being deleted already and won't go by itself, so that nobody is surprised when the purge can't finish."""
+    """What is being deleted already and won't go by itself, so that it is no surprise when the purge can't finish."""
     own = {facts.PACKAGE_FINALIZER, facts.FLUX_FINALIZER}
     for _, found in sorted(plan.going.items()):
         if found.terminating and (held.is_hopeless(found, survey) or set(held.foreign_finalizers(found)) - own):
@@ -109,7 +112,7 @@ def stuck_already(survey: Survey, plan: Plan) -> Iterator[Problem]:
 
 
 def never_finalized(survey: Survey, plan: Plan) -> Iterator[Problem]:
-    """What of Flux's kinds waits for a controller that isn't there, and for which nobody consented to do without it."""
+    """What of Flux's kinds waits for a controller that isn't there, and without consent to do without it."""
     actions = [action for stage in plan.stages for action in stage.actions]
     settled = {
         action.ref for action in actions if action.finalizer == facts.FLUX_FINALIZER or action.verb == "hand-over"

@@ -1,7 +1,7 @@
 """Reads what Helm keeps of releases: the Secrets with their stored manifests.
 
 The format is Helm 3's (pkg/storage/driver): base64 of gzip of JSON, in a Secret's
-`release` key, which the API encodes once more. Whoever may write a Secret can write
+`release` key, which the API encodes once more. A user who may write a Secret can write
 anything into one, so everything that costs time or memory has a limit, of each
 object only the head is read, and the event loop is never blocked.
 """

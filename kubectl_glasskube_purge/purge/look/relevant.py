@@ -43,7 +43,7 @@ FIRST = _GLASSKUBE | _CLASSES | {NAMESPACE, DEFINITION, CLUSTER_ROLE, API_SERVIC
 ROOTS = FIRST | _FLUX
 """With Flux's, of which there may be many, and few matter."""
 _CHOOSERS = {GATEWAY_CLASS: GATEWAY, RUNTIME_CLASS: POD, PRIORITY_CLASS: POD, API_SERVICE: AUTOSCALER}
-"""What a package may bring → the kind whose spec tells who relies on it."""
+"""What a package may bring → the kind whose spec shows what relies on it."""
 
 
 def whole(roots: Mapping[Ref, Found]) -> frozenset[tuple[str, str]]:

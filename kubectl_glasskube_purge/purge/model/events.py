@@ -24,7 +24,7 @@ class Limits:
     idle: float = 360.0
     """Within a stage without any progress. Above helm-controller's own limit of 300 s for an uninstall."""
     hopeless: float = 45.0
-    """Likewise, where nobody is there who could make progress, or whoever is has said that it failed."""
+    """Likewise, if no controller can make progress, or the controller has reported that it failed."""
     force: float = 30.0
     """Without progress, after which a finalizer is dropped by --force-finalizers."""
     webhook: float = 15.0
@@ -82,7 +82,7 @@ Event = StageStarted | ObjectDone | Waiting | StageFinished | Problem
 
 
 class Stopped(ProblemError):
-    """The run ends before its plan does, each time for a reason with a code of its own."""
+    """The run ends before its plan does, each reason has its code."""
 
     ending: Ending = "incomplete"
 
@@ -91,7 +91,7 @@ class Stopped(ProblemError):
 
 
 class GuardStopped(Stopped):
-    """What the plan relied on is no longer so: somebody uses what would have been deleted next."""
+    """What the plan relied on is no longer so: another user uses what would have been deleted next."""
 
 
 class TimedOut(Stopped):

@@ -37,7 +37,7 @@ class Options:
     flux: FluxChoice = "auto"
     delete_shared_flux: bool = False
     include_foreign: tuple[str, ...] = ()
-    """Namespaces of which everything may go, whoever put it there."""
+    """Namespaces of which everything may be deleted, whatever created it."""
     ignore_gitops: bool = False
     ignore_busy: bool = False
     force_finalizers: tuple[str, ...] = ()
@@ -53,7 +53,7 @@ class Options:
     delete_crds: bool = False
     """Deletes the CRDs that Helm leaves, if they have no instances."""
     hand_over: KeepChoice = ""
-    """To whom whatever is kept is handed over."""
+    """The tool that kept objects are handed over to."""
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,7 @@ class FluxVerdict:
 
     @property
     def proven(self) -> bool:
-        """Whether it is proven that Glasskube brought Flux and nobody else uses it."""
+        """Whether it is proven that Glasskube brought Flux and nothing else uses it."""
         return self.present and not any(evidence.against for evidence in self.evidence)
 
 
@@ -232,7 +232,7 @@ class Plan:
     include_foreign: tuple[str, ...] = ()
     """Both as in `Options`: what the user consents to while the plan is carried out."""
     keep_packages: KeepMode = ""
-    """Whom what the kept packages installed is handed over to; `""` if no package is kept."""
+    """The tool that what the kept packages installed is handed over to; `""` if no package is kept."""
     refusals: tuple[Problem, ...] = ()
     """Why it must not be carried out as it is. The preview shows it all the same."""
 

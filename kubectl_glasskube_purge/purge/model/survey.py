@@ -22,14 +22,14 @@ VERSION_ANNOTATION = "glasskube-purge/version"
 
 FLUX_ANNOTATION = "glasskube-purge/flux"
 """On Flux's namespace, written likewise where it is proven that Glasskube brought it: the namespace itself has no
-field manager, and once all else of Flux is gone nothing else tells."""
+field manager, and once all else of Flux is gone nothing else shows it."""
 
 KEPT_ANNOTATION = "glasskube-purge/kept"
 """On Glasskube's namespace: the packages that are handed over, as `--keep` takes them, with spaces between. A run after
 an interruption finds some of them gone."""
 
 REPLICAS_ANNOTATION = "glasskube-purge/replicas"
-"""On Glasskube's namespace: how many replicas the operator had before it was stopped, for whoever restores it."""
+"""On Glasskube's namespace: how many replicas the operator had before it was stopped, for a restore."""
 
 LABEL_MANAGER = "glasskube-purge-label"
 """Field manager of the labels that `label` sets, and of nothing else."""
@@ -86,7 +86,7 @@ class Package:
     failed: bool = False
     message: str = ""
     since: str = ""
-    """Since when it is so, RFC 3339; `""` where nothing tells."""
+    """Since when it is so, RFC 3339; `""` if unknown."""
 
     @property
     def ref(self) -> Ref:
@@ -134,7 +134,7 @@ class Version:
     """Which Glasskube release is installed, and how that is known."""
 
     version: str = ""
-    """`""` where nothing tells."""
+    """`""` if unknown."""
     detected_by: str = ""
     alternatives: tuple[str, ...] = ()
     """Releases that have the same objects, where the objects are all there is to go by."""

@@ -28,7 +28,7 @@ def test_a_flux_that_glasskube_brought_and_nobody_uses_is_proven_and_every_findi
     said = "\n".join(evidence.text for evidence in verdict.evidence)
     for words in (
         "applied by Glasskube (field manager glasskube)",
-        "of the version that Glasskube brings: helm-controller v1.0.1, source-controller v1.3.0",
+        "of the version that Glasskube ships: helm-controller v1.0.1, source-controller v1.3.0",
         "2 HelmReleases, all owned by packages",
         "no other Flux controller",
     ):
