@@ -166,12 +166,9 @@ def test_the_preview_names_what_goes_and_what_is_lost(cluster: ControlPlane) -> 
     result = purge(cluster, "--offline", "--dry-run")
 
     assert result.returncode == 0, str(result)
-    for words in ("testbed", "v0.26.1", "packages", "records", "controllers", "definitions", "namespaces"):
+    for words in ("testbed", "v0.26.1", "Delete", "Keep", "Flux    deleted", "Lost", "reclaim policy Delete"):
         assert words in result.stdout
-    assert "shop/orders" in result.stdout
-    assert "Lost" in result.stdout
-    assert "reclaim policy Delete" in result.stdout
-    assert "Flux will be deleted" in result.stdout
+    assert len(result.stdout.splitlines()) <= 20
 
 
 def test_without_a_terminal_it_refuses_instead_of_asking(cluster: ControlPlane, assert_clean: AssertClean) -> None:
