@@ -49,7 +49,12 @@ def comments(text: str) -> str:
 
 
 def values(release: Release) -> str:
-    """A values file: what the operator gave the HelmRelease, with the package's own values named above."""
+    """A values file: what the operator gave the HelmRelease."""
+    return comments(about_values(release)) + yaml_text.write(release.values)
+
+
+def about_values(release: Release) -> str:
+    """A comment: which values are the package's own, which come from elsewhere, and which are hidden."""
     head = [f"Values of Helm release {release.name} in namespace {release.namespace}."]
     if release.marked:
         # One line each, whatever is in it.
@@ -59,7 +64,7 @@ def values(release: Release) -> str:
         head += [f"  {printable(_reference(one))}" for one in release.values_from]
     if hides(release.values):
         head.append(f"{HIDDEN} stands for what came from a Secret: write it here before you install this.")
-    return comments("\n".join(head)) + yaml_text.write(release.values)
+    return "\n".join(head)
 
 
 def _reference(one: Mapping[str, Any]) -> str:
@@ -99,6 +104,11 @@ def readme(export: Export, form: str, steps: Iterable[str], notes: Iterable[str]
     for one in export.packages:
         parts = [f"Helm release {code(f'{release.namespace}/{release.name}')}" for release in one.releases]
         parts += [f"{len(one.objects)} objects in {code(f'{package_word(one)}.yaml')}"] if one.objects else []
+        parts += [
+            f"helm-controller also reads values from {printable(_reference(reference))}, which aren't in the files"
+            for release in one.releases
+            for reference in release.values_from
+        ]
         needs = [f"needs {code(ref.display)}" for ref in sorted(one.package.requires)]
         about = "; ".join([*parts, *needs, *(printable(remark) for remark in one.remarks)])
         lines.append(f"- {code(one.package.ref.display)}: {about}")

@@ -9,7 +9,7 @@ from typing import Any
 from kubectl_glasskube_purge.kube import yaml_text
 from kubectl_glasskube_purge.undo.content import Document
 
-from .files import Files, code, documents, manifests, package_word, readme, release_word, values
+from .files import Files, about_values, code, documents, manifests, package_word, readme, release_word, values
 from .model import Export, Exported, Release
 
 _APPLY = "kubectl apply --server-side --field-manager=export --force-conflicts -f"
@@ -99,7 +99,7 @@ def _without_glasskube(document: Document) -> Document:
 def argocd(export: Export) -> Files:
     """Applications of the charts, which Argo CD adopts. Nothing is pruned, and nothing synced without being asked."""
     files = {
-        f"applications/{release_word(release)}.yaml": documents([_application(one, release)])
+        f"applications/{release_word(release)}.yaml": documents([_application(one, release)], about_values(release))
         for one, release in export.releases
     }
     files |= manifests(export)
@@ -113,7 +113,10 @@ def argocd(export: Export) -> Files:
 
 
 def _application(one: Exported, release: Release) -> Document:
-    """By argoproj/argo-cd's CRD (manifests/crds/application-crd.yaml): `project` and `destination` are required."""
+    """By argoproj/argo-cd's CRD (manifests/crds/application-crd.yaml): `project` and `destination` are required.
+
+    A chart in an OCI registry has no scheme (docs/user-guide/helm.md), and values come from no Secret or ConfigMap.
+    """
     return {
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",

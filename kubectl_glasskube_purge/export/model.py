@@ -14,6 +14,7 @@ from typing import Any
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by, noted_release, source_of
+from kubectl_glasskube_purge.purge.judge.packages import in_order
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE, SECRET
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
@@ -62,7 +63,10 @@ class Exported:
 
     package: Package
     wave: int
-    """How many packages it needs, one after the other: those of a lower number are installed before."""
+    """How many packages it needs, one after the other: those of a lower number are installed before.
+
+    Packages that need each other have the same number.
+    """
     releases: tuple[Release, ...] = ()
     objects: tuple[Document, ...] = ()
     """What its plain manifests made."""
@@ -103,23 +107,14 @@ def export(objects: Iterable[Mapping[str, Any]], *, with_secrets: bool = False) 
         ref = Ref.of(document)
         merged[ref] = {**merged.get(ref, {}), **document, **_whole_metadata(merged.get(ref), document)}
     survey = compose({ref: Found.of(document) for ref, document in merged.items()}, defines={})
-    waves: dict[Ref, int] = {}
-    for package in survey.packages:
-        _wave(package.ref, {one.ref: one.requires for one in survey.packages}, waves, ())
+    refs = frozenset(package.ref for package in survey.packages)
+    waves = {ref: wave for ref, wave, _ in in_order({one.ref: one.requires & refs for one in survey.packages})}
     exported = (_exported(package, waves[package.ref], survey, with_secrets) for package in survey.packages)
     return Export(tuple(sorted(exported, key=lambda one: (one.wave, one.package.ref))), with_secrets)
 
 
 def _whole_metadata(before: Document | None, document: Mapping[str, Any]) -> Document:
     return {"metadata": {**(before or {}).get("metadata", {}), **document["metadata"]}}
-
-
-def _wave(ref: Ref, requires: Mapping[Ref, Collection[Ref]], waves: dict[Ref, int], above: tuple[Ref, ...]) -> int:
-    """Packages that require each other have no order: the way back is not counted."""
-    if ref not in waves:
-        below = [one for one in sorted(requires[ref]) if one in requires and one not in above]
-        waves[ref] = 1 + max((_wave(one, requires, waves, (*above, ref)) for one in below), default=-1)
-    return waves[ref]
 
 
 def _exported(package: Package, wave: int, survey: Survey, with_secrets: bool) -> Exported:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shlex
 from pathlib import Path
@@ -82,6 +83,15 @@ def test_packages_that_need_each_other_are_exported() -> None:
     assert {one.package.ref.name for one in of(*both).packages} == {"a", "b"}
 
 
+def test_a_chain_of_any_length_has_an_order_and_a_circle_shares_a_place() -> None:
+    chain = [f"p{number:04}" for number in range(2000)]
+    needs = {name: [{"name": other}] for name, other in itertools.pairwise(chain)}
+    needs |= {"x": [{"name": "y"}], "y": [{"name": "x"}, {"name": chain[0]}]}
+    objects = [one for name in (*chain, "x", "y") for one in (package(name), info(name, dependencies=needs.get(name)))]
+    waves = {one.package.ref.name: one.wave for one in of(*objects).packages}
+    assert waves == {**{name: 1999 - place for place, name in enumerate(chain)}, "x": 2000, "y": 2000}
+
+
 def test_helmfile_needs_the_releases_of_dependencies() -> None:
     objects = [
         *(a := chart("a", "a")),
@@ -155,6 +165,14 @@ def test_an_application_has_what_argo_cds_crd_requires_and_prunes_nothing() -> N
     assert spec["source"]["helm"]["releaseName"] == "web"
     assert isinstance(spec["source"]["helm"]["valuesObject"], dict)
     assert spec["syncPolicy"] == {"syncOptions": ["CreateNamespace=true", "ServerSideApply=true"]}
+
+
+def test_what_an_application_lacks_stands_in_it_and_in_the_readme() -> None:
+    helm = chart("web", "web", "oci://registry.example.com/charts", valuesFrom=[{"kind": "Secret", "name": "login"}])
+    files = FORMATS["argocd"](of(package("web", *helm), info("web"), *helm))
+    assert read(files["applications/web_web.yaml"])["spec"]["source"]["repoURL"] == "registry.example.com/charts"
+    for text in files.values():
+        assert "Secret login, key values.yaml" in text
 
 
 def test_a_base_has_a_packages_objects_and_charts() -> None:

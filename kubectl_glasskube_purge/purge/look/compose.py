@@ -127,24 +127,23 @@ def _version(objects: Mapping[Ref, Found], operator: Controller) -> Version:
 
 def _packages(objects: Mapping[Ref, Found]) -> tuple[Package, ...]:
     found = [f for f in objects.values() if f.ref.group_kind in facts.PACKAGE_GROUP_KINDS]
-    infos = [f for f in objects.values() if f.ref.group_kind == facts.PACKAGE_INFO.group_kind]
+    infos: dict[tuple[str, ...], Found] = {}
+    for one in objects.values():
+        if one.ref.group_kind == facts.PACKAGE_INFO.group_kind:
+            infos.setdefault(_described(one.get("spec") or {}, "repositoryUrl"), one)
     by_name = {(f.ref.namespace, f.ref.name): f.ref for f in found}
     return tuple(_package(f, infos, by_name) for f in sorted(found, key=lambda f: f.ref))
 
 
-def _describes(info: Found, template: Mapping[str, Any]) -> bool:
-    """Whether a PackageInfo is that of a package with this `spec.packageInfo`."""
-    spec = info.get("spec") or {}
-    return all(
-        str(spec.get(ours) or "") == str(template.get(theirs) or "")
-        for ours, theirs in (("name", "name"), ("version", "version"), ("repositoryUrl", "repositoryName"))
-    )
+def _described(spec: Mapping[str, Any], repository: str) -> tuple[str, ...]:
+    """What a PackageInfo's `spec` and a package's `spec.packageInfo` have in common; `repository` is the field."""
+    return tuple(str(spec.get(field) or "") for field in ("name", "version", repository))
 
 
-def _package(found: Found, infos: Iterable[Found], by_name: Mapping[tuple[str, str], Ref]) -> Package:
+def _package(found: Found, infos: Mapping[tuple[str, ...], Found], by_name: Mapping[tuple[str, str], Ref]) -> Package:
     template = found.get("spec", "packageInfo") or {}
     package = str(template.get("name") or found.ref.name)
-    info = next((i for i in infos if _describes(i, template)), None)
+    info = infos.get(_described(template, "repositoryName"))
     required = {
         ("", str(dependency.get("name")))
         for dependency in (info.get("status", "manifest", "dependencies") if info else None) or ()
