@@ -411,3 +411,23 @@ def test_a_crd_whose_conversion_webhook_is_dead_is_kept_or_named(cluster: Contro
     cluster.wait("the CRD's instances to be readable", lambda: None if broken() else True)
     cluster.api.delete(instance)
     clean(cluster, before)
+
+
+@pytest.mark.crash
+def test_pods_of_a_node_that_is_lost_hold_up_their_namespace_alone(cluster: ControlPlane) -> None:
+    install.installed(cluster, variant="slim")
+    cluster.stop_node()
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "testbed"}}
+    ready = {"type": "Ready", "status": "Unknown", "lastTransitionTime": "2026-01-01T00:00:00Z", "reason": "NodeLost"}
+    cluster.api.patch(node, {"status": {"conditions": [ready]}}, subresource="status")
+
+    def reaches_the_namespace(result: Result) -> bool:
+        return bool(result.document["stages"][-1]["seconds"])
+
+    result = unfinished(cluster, reaches_the_namespace)
+
+    assert all(install.NAMESPACE in name for name in left(result)), left(result)
+    cluster.start_node()
+    result = purge(cluster, *FIRST)
+    assert result.returncode == 0, str(result)
+    assert result.document["outcome"] == "clean"

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Iterable
 
 from kubectl_glasskube_purge.purge.judge import held
-from kubectl_glasskube_purge.purge.look.held import why_held
+from kubectl_glasskube_purge.purge.look.held import on_lost_nodes, why_held
 from kubectl_glasskube_purge.purge.model.events import TimedOut, Waiting
+from kubectl_glasskube_purge.purge.model.kinds import POD
 
 from .finalizers import drop_foreign, drop_own
 from .run import Run, Tracked, now
@@ -58,9 +59,18 @@ async def _help_along(run: Run, stage: str, pending: Collection[Tracked], idle: 
     """Does what a controller doesn't do, after `idle` seconds without progress."""
     if idle > EXPLAIN_AFTER:
         await drop_own(run, stage, pending)
+        await _leave_lost_pods(run, pending)
     if run.plan.force_finalizers and idle > run.limits.force:
         # Also what holds a namespace that is waited for later.
         await drop_foreign(run, stage, [*run.tracked.values()])
+
+
+async def _leave_lost_pods(run: Run, pending: Collection[Tracked]) -> None:
+    """Leaves Pods that no kubelet ends to the last stage."""
+    pods = {t.found.ref: t for t in pending if t.found.ref.group_kind == POD and t.found.terminating and not t.lost}
+    for ref in await on_lost_nodes(run.client, pods):
+        pods[ref].lost = True
+        run.moved()
 
 
 async def _explain(run: Run, pending: Iterable[Tracked]) -> held.Held:

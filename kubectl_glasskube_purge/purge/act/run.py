@@ -23,13 +23,17 @@ from kubectl_glasskube_purge.purge.model.events import (
     ObjectOutcome,
     TimedOut,
 )
-from kubectl_glasskube_purge.purge.model.plan import Action, Plan
+from kubectl_glasskube_purge.purge.model.plan import STAGES, Action, Plan
 from kubectl_glasskube_purge.purge.model.survey import Survey
 
 T = TypeVar("T")
 
 OF_ONE_OBJECT = (errors.Forbidden, errors.Invalid, errors.Conflict, errors.ConversionFailed)
 """Errors that concern one object, and that a second request meets again."""
+
+
+LAST = STAGES[-1]
+"""The stage in which namespaces end, with all that holds them."""
 
 
 def now() -> float:
@@ -55,6 +59,8 @@ class Tracked:
     """What the user can do about that."""
     blocked: bool = False
     """Whether it isn't deleted, because something that has to be gone before can't be deleted."""
+    lost: bool = False
+    """Whether it is a Pod on a lost node, which its namespace waits for, and nothing before."""
     abandoned: bool = False
     """Whether a HelmRelease's finalizer is dropped by force, so that no controller uninstalls its chart."""
 
@@ -124,7 +130,7 @@ class Run:
         return [
             tracked
             for uid, tracked in self.tracked.items()
-            if tracked.stage == stage
+            if (LAST if tracked.lost else tracked.stage) == stage
             and not (tracked.gone or tracked.blocked)
             and tracked.root not in staying
             and (only is None or uid in only)

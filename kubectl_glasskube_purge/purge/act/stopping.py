@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube import edits, watches
 from kubectl_glasskube_purge.kube.objects import Found, Ref
+from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.kube.watches import Change
 from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
+from kubectl_glasskube_purge.purge.look.held import on_lost_nodes
 from kubectl_glasskube_purge.purge.model.events import GuardStopped, ObjectDone, TimedOut
 from kubectl_glasskube_purge.purge.model.kinds import POD
 from kubectl_glasskube_purge.purge.model.survey import WEBHOOK_CONFIGURATION
 
 from .run import Run
 
+SOON = 15.0
+"""Seconds within which a controller's Pods end after it is scaled to zero: their grace period is 10."""
+
 PATIENCE = 120.0
-"""Seconds for a controller's Pods to end after it is scaled to zero; their grace period is 10."""
+"""Seconds after which they are given up, unless their node is lost."""
 
 
 async def stop(run: Run, stage: str, deployment: Found, reason: str) -> None:
@@ -33,8 +39,15 @@ async def stop(run: Run, stage: str, deployment: Found, reason: str) -> None:
         if pods is not None:
             labels = found.get("spec", "selector", "matchLabels") or {}
             selector = ",".join(f"{key}={value}" for key, value in labels.items())
-            ended = watches.until_none(run.client, pods, ref.namespace, selector)
-            if not await run.within(PATIENCE, ended):
+
+            def ended() -> Coroutine[Any, Any, None]:
+                return watches.until_none(run.client, pods, ref.namespace, selector)
+
+            if not (
+                await run.within(SOON, ended())
+                or await _are_lost(run, pods, ref.namespace, selector)
+                or await run.within(PATIENCE, ended())
+            ):
                 raise TimedOut(
                     "operator-not-stopped",
                     f"the Pods of {ref.display} don't end, so it may still change what the purge changes",
@@ -43,6 +56,14 @@ async def stop(run: Run, stage: str, deployment: Found, reason: str) -> None:
                 )
     run.stopped = run.stopped or ref == run.survey.operator.ref
     run.emit(ObjectDone(stage, ref, deployment.uid, "apply", "applied", reason))
+
+
+async def _are_lost(run: Run, pods: Resource, namespace: str, selector: str) -> bool:
+    """Whether nothing runs any more but on lost nodes. What is handed over needs more: such a node may come back."""
+    if any(action.verb in ("detach", "hand-over") for stage in run.plan.stages for action in stage.actions):
+        return False
+    alive = {found.ref for found in (await run.client.list(pods, namespace=namespace, labels=selector)).items}
+    return alive <= await on_lost_nodes(run.client, alive)
 
 
 async def require_stopped(run: Run, change: Change) -> None:

@@ -44,7 +44,7 @@ def _packages(survey: Survey) -> Iterator[str]:
         if package.ready and update:
             # The condition is still that of the version before: the operator hasn't looked at the new one yet.
             yield f"{package.ref.display} is being updated {update}"
-        elif not package.ready and _minutes(package.since, survey.taken) < STUCK_AFTER:
+        elif not package.ready and minutes(package.since, survey.taken) < STUCK_AFTER:
             what = f"updated {update}" if update else "installed"
             yield f"{package.ref.display} is being {what} ({package.message or package.status or 'no status yet'})"
 
@@ -53,7 +53,7 @@ STUCK_AFTER = 10.0
 """Minutes for which a package may be Pending before it counts as stuck: helm-controller gives a chart 5."""
 
 
-def _minutes(since: str, until: str) -> float:
+def minutes(since: str, until: str) -> float:
     """Minutes between two RFC 3339 times; 0 where one of them isn't known."""
     try:
         begin, end = (datetime.fromisoformat(text.replace("Z", "+00:00")) for text in (since, until))

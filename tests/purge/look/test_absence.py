@@ -14,6 +14,7 @@ from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.resources import Resource
 from kubectl_glasskube_purge.purge.judge.ownership import consequences, orphans
+from kubectl_glasskube_purge.purge.look.held import on_lost_nodes
 from kubectl_glasskube_purge.purge.look.helm_release import digest
 from kubectl_glasskube_purge.purge.look.survey import survey
 from tests.kube.scripted import Server, failure
@@ -32,6 +33,8 @@ from tests.purge.look.fake_api import (
 )
 
 PODS = Resource("", "v1", "Pod", "pods", True, VERBS)
+NODES = Resource("", "v1", "Node", "nodes", False, VERBS)
+PODS_OF_OURS = [PODS.ref("shop", name) for name in ("ends", "runs", "unscheduled")]
 
 NO_LONGER_SERVED = failure(404, "the server could not find the requested resource", "NotFound")
 
@@ -354,3 +357,43 @@ async def test_all_instances_of_a_crd_that_a_package_may_have_are_kept(api: Fake
     api.add(HELM_RELEASES, "theirs", "apps")
 
     assert (await survey(client)).of_kind(HELM_RELEASES.group_kind)
+
+
+# -- nodes that are lost
+
+
+@pytest.mark.parametrize(
+    ("status", "since", "lost"),
+    [
+        ("True", "2033-11-15T06:00:00Z", False),
+        ("Unknown", "2033-11-15T08:10:00Z", False),
+        ("Unknown", "2033-11-15T08:00:00Z", True),
+        ("False", "2033-11-15T08:00:00Z", True),
+        ("Unknown", "", False),
+    ],
+)
+async def test_a_pod_is_lost_if_its_node_is_not_ready_for_long(
+    api: FakeApi, client: Client, status: str, since: str, lost: bool
+) -> None:
+    api.kinds = (*CORE, PODS, NODES)
+    ready = {"type": "Ready", "status": status, "lastTransitionTime": since}
+    api.add(NODES, "mine", status={"conditions": [ready]})
+    pod(api, "ends", "mine")
+    pod(api, "runs", "mine", ends=False)
+    pod(api, "unscheduled", "")
+    await client.discover()
+    assert await on_lost_nodes(client, PODS_OF_OURS) == ({PODS_OF_OURS[0]} if lost else set())
+
+
+async def test_a_node_that_cant_be_read_is_not_lost_and_one_that_is_gone_is(api: FakeApi, client: Client) -> None:
+    api.kinds = (*CORE, PODS, NODES)
+    pod(api, "ends", "mine")
+    await client.discover()
+    assert await on_lost_nodes(client, PODS_OF_OURS[:1]) == {PODS_OF_OURS[0]}
+    api.failures[NODES.path("", "mine")] = failure(403, "not yours", "Forbidden")
+    assert await on_lost_nodes(client, PODS_OF_OURS[:1]) == set()
+
+
+def pod(api: FakeApi, name: str, node: str, *, ends: bool = True) -> None:
+    metadata = {"deletionTimestamp": "2033-11-15T08:00:00Z"} if ends else {}
+    api.add(PODS, name, "shop", metadata=metadata, spec={"nodeName": node})
