@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.purge.model.plan import Plan, Verb
 from kubectl_glasskube_purge.purge.model.survey import Survey
 from kubectl_glasskube_purge.report import changes, live, preview, stream
 from kubectl_glasskube_purge.report.layout import console
-from kubectl_glasskube_purge.report.progress import Progress, Status
+from kubectl_glasskube_purge.report.progress import Progress, Saved, Status
 
 from . import streams
 from .options import Output
@@ -80,11 +80,13 @@ class TerminalScreen:
         return yes
 
     @contextlib.contextmanager
-    def progress(self, plan: Plan, verb: Verb = "delete") -> Iterator[Callable[[Event], None]]:
+    def progress(
+        self, plan: Plan, verb: Verb = "delete", saved: Saved | None = None
+    ) -> Iterator[Callable[[Event], None]]:
         """Follows the execution on stderr; silent where a script reads stdout and no user watches."""
         self.end_status()
         if self.output.is_for_people or self._live:
-            with Progress(plan, sys.stderr, live=self._live, plain=self.plain, verb=verb) as display:
+            with Progress(plan, verb, sys.stderr, live=self._live, plain=self.plain, saved=saved) as display:
 
                 def show(event: Event) -> None:
                     display.take(event)

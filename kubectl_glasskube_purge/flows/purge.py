@@ -101,13 +101,14 @@ async def purge(request: Request, screen: Screen, record: Record) -> None:
             with anyio.CancelScope(deadline=limit.deadline) as rest:
                 if request.export is not None:
                     await request.export(client, ready.survey)
-                taken = await _back_up(journey, ready)
+                began = anyio.current_time()
+                if taken := await _back_up(journey, ready):
+                    record.saved = taken.refs, anyio.current_time() - began
             if rest.cancelled_caught:
                 return _too_late(record, request.limits)
             left = None if request.limits.total is None else limit.deadline - anyio.current_time()
             await _execute_or_fail(journey, ready, replace(request.limits, left=left))
-            wanted = request.rollback or not request.yes
-            if taken is not None and wanted:
+            if taken is not None and (request.rollback or not request.yes):
                 # Most runs have no use for it, and it takes a twentieth of all imports.
                 from .rollback import may_roll_back, roll_back
 

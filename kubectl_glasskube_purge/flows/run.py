@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, Generic, Protocol, TypeVar
 
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags, Target, connect
+from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.look.survey import survey
 from kubectl_glasskube_purge.purge.model.events import Event
@@ -33,8 +34,10 @@ class Screen(Protocol):
     def preview_changes(self, target: Target, plan: Plan, words: Words, sources: Sequence[str] = ()) -> None:
         """Shows what will be applied, and where that comes from."""
 
-    def progress(self, plan: Plan, verb: Verb = "delete") -> contextlib.AbstractContextManager[Callable[[Event], None]]:
-        """Follows the execution; `verb` is what is counted."""
+    def progress(
+        self, plan: Plan, verb: Verb = "delete", saved: tuple[Iterable[Ref], float] | None = None
+    ) -> contextlib.AbstractContextManager[Callable[[Event], None]]:
+        """Follows the execution; `verb` is what is counted, `saved` the backup's objects and seconds."""
 
     def write(self, text: str) -> None:
         """Puts a result on stdout."""
@@ -87,7 +90,7 @@ def execution(
 ) -> Iterator[tuple[Callable[[Event], None], asyncio.Event]]:
     """While a plan is carried out: where its events go, to the record and the screen, and the wish to stop."""
     record = journey.record
-    with journey.screen.progress(plan, verb) as show, stoppable(record) as stop:
+    with journey.screen.progress(plan, verb, record.saved) as show, stoppable(record) as stop:
 
         def emit(event: Event) -> None:
             record.take(event)

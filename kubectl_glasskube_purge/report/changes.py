@@ -96,8 +96,7 @@ def _good_end(record: Record) -> Iterator[RenderableType]:
     objects = plural(sum(outcome == "applied" for outcome, _ in record.outcomes.values()), "object")
     where = record.context or record.server
     if record.kind == "RestoreReport":
-        took = seconds(sum(record.stage_seconds.values()))
-        words = f"Restored to {where}: {objects} in {took}; all ready."
+        words = f"Restored to {where}: {objects} in {seconds(record.took)}; all ready."
         yield text(words if done else "Nothing to do: everything exists and is ready.", "bold green" if done else "")
     elif record.plan is not None and record.plan.stages[0].name == REMOVAL:
         yield text(

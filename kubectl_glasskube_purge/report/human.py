@@ -54,8 +54,7 @@ def _clean(record: Record) -> Iterator[RenderableType]:
     deleted = plural(len(plan.deletes), "object") if plan else "everything"
     followers = sum(len(stage.consequences) for stage in plan.stages) if plan else 0
     with_them = f", and {followers} with them," if followers else ""
-    # Not the whole run: the question may have waited for minutes.
-    took = seconds(sum(record.stage_seconds.values()))
+    took = seconds(record.took)
     yield text(f"Glasskube is gone from {_where(record)}: {deleted}{with_them} in {took}, verified.", "bold green")
     lines = []
     foreseen = plan.kept if plan else ()

@@ -6,7 +6,7 @@ what takes long, elsewhere. Reads events and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
 
@@ -23,6 +23,9 @@ from .names import seconds
 
 SAID_EVERY = 10.0
 """Seconds between two lines on the same wait, where there is no live display."""
+
+Saved = tuple[Iterable[Ref], float]
+"""What the backup holds, and the seconds that it took."""
 
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 _SAID = 6
@@ -49,11 +52,15 @@ class _State:
 
 
 class Progress:
-    """Follows the events of one execution; a context manager."""
+    """Follows the events of one execution, a plan with the verb that is counted; a context manager."""
 
-    def __init__(self, plan: Plan, stream: TextIO, *, live: bool, plain: bool = False, verb: Verb = "delete") -> None:
+    def __init__(
+        self, plan: Plan, verb: Verb, stream: TextIO, *, live: bool, plain: bool = False, saved: Saved | None = None
+    ) -> None:
         self._console = console(stream, plain=plain)
         self._verb = verb
+        refs, took = saved or ((), 0.0)
+        self._backup = [_State("backup", frozenset(refs), {*refs}, "done", seconds=took)] if refs else []
         self._stages = {
             stage.name: _State(stage.name, _counted(stage, verb))
             for stage in plan.stages
@@ -66,6 +73,8 @@ class Progress:
     def __enter__(self) -> Progress:
         if self._live is not None:
             self._live.__enter__()
+        for backup in self._backup if self._live is None else ():
+            self._console.print(self._finished(backup))
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -91,7 +100,7 @@ class Progress:
         else:
             stage.state, stage.seconds = ("done" if event.complete else "stopped"), event.seconds
             stage.waiting = ""
-            if self._live is None:
+            if self._live is None and stage.wanted:
                 self._console.print(self._finished(stage))
 
     def _count(self, stage: _State, event: ObjectDone) -> None:
@@ -129,7 +138,9 @@ class Progress:
         now = self._console.get_time()
         lines: list[Text] = []
         running = 0
-        for stage in self._stages.values():
+        for stage in (*self._backup, *self._stages.values()):
+            if not (stage.wanted or stage.waiting):
+                continue
             elapsed = now - stage.began if stage.state == "running" else stage.seconds
             if stage.state == "running":
                 running = len(lines)
@@ -138,9 +149,18 @@ class Progress:
                 waited = f"{stage.waiting} ({seconds(now - stage.waited_since)})"
                 room = wrapped(text(waited, "yellow"), width - 5)
                 lines += [joined("    ", part) for part in room[:_SAID]]
+        lines.append(self._total(width, now))
         over = max(0, len(lines) - max(height - 1, 1))
         skipped = min(over, running)
         return lines[skipped:]
+
+    def _total(self, width: int, now: float) -> Text:
+        """All stages, with the time of the whole run."""
+        stages = [stage for stage in self._stages.values() if stage.wanted]
+        state = "done" if all(stage.state == "done" for stage in stages) else "total"
+        wanted = frozenset(ref for stage in stages for ref in stage.wanted)
+        done = {ref for stage in stages for ref in stage.done}
+        return self._line(_State("total", wanted, done, state), now - self._began, width, now)
 
     def _line(self, stage: _State, elapsed: float, width: int, now: float) -> Text:
         total = len(stage.wanted)

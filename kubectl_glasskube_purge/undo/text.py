@@ -79,6 +79,11 @@ class Backup:
     contents: Contents
     head: Head | None = None
 
+    @property
+    def refs(self) -> frozenset[Ref]:
+        """What a restore applies."""
+        return frozenset(entry.ref for entry in self.contents.restored)
+
 
 # -- writing
 

@@ -13,7 +13,7 @@ from kubectl_glasskube_purge.kube.watches import Change, watch
 from kubectl_glasskube_purge.purge.act.run import Run, now
 from kubectl_glasskube_purge.purge.model.events import Waiting
 
-EXPLAIN_AFTER = 3.0
+EXPLAIN_AFTER = 2.0
 """Seconds after which it is said who is waited for."""
 
 

@@ -22,7 +22,7 @@ def main() -> None:
     current, done = plan.stages[0], 0
     shown = live.is_possible(sys.stderr) and not plain
     sys.stderr.write("before\n")
-    with Progress(plan, sys.stderr, live=shown, plain=plain) as progress:
+    with Progress(plan, "delete", sys.stderr, live=shown, plain=plain) as progress:
         for order in sys.stdin:
             word, _, rest = order.strip().partition(" ")
             followers = [(c.found, False) for c in current.consequences]

@@ -15,7 +15,7 @@ import pytest
 from tests.report.terminal import ROOT, Terminal, terminal
 
 PLAY = ("-m", "tests.report.stage_play")
-STAGES = ("packages", "controllers", "definitions", "namespaces")
+STAGES = ("packages", "controllers", "definitions", "namespaces", "total")
 
 
 @pytest.fixture
@@ -48,6 +48,7 @@ def test_every_stage_has_its_line_with_a_bar_and_its_count(play: Terminal) -> No
     before, *stages = rows(play)
     assert before == "before"
     assert [re.findall(r"[a-z]+", line)[0] for line in stages] == list(STAGES)
+    assert re.fullmatch(r"  total +━+─+ +7/\d+ +\d+\.\ds", stages[-1])
     assert re.fullmatch(r"[⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏] packages +━{21}─{3} +7/8 +\d+\.\ds", stages[0])
     order(play, "gone 7", "finish")
     play.wait(lambda: "✓ packages" in play.text)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Any
 
 import pytest
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from kubectl_glasskube_purge.cli.commands import COMMANDS
 from kubectl_glasskube_purge.cli.usage import usage
@@ -14,11 +16,13 @@ from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.explain import explain
 from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
+from kubectl_glasskube_purge.purge.model.events import ObjectDone, StageFinished, StageStarted, Waiting
 from kubectl_glasskube_purge.purge.model.plan import Plan
 from kubectl_glasskube_purge.purge.model.record import Leftover, Record, Verification
 from kubectl_glasskube_purge.report import changes, explanation, human
 from kubectl_glasskube_purge.report.layout import console, text
 from kubectl_glasskube_purge.report.preview import folded, preview, question
+from kubectl_glasskube_purge.report.progress import Progress
 from tests.report.plans import HEADER, TARGET, cluster, decided, record
 from tests.report.test_human import drawn
 from tests.snapshots import assert_as_before
@@ -38,6 +42,26 @@ def ended(outcome: str, **more: Any) -> RenderableType:
     return human.end(made)
 
 
+def progress(plan: Plan) -> list[Text]:
+    """The live display in the middle of a run, on a clock that stands still after 12.3 seconds."""
+    clock = [0.0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rich.console.monotonic", lambda: clock[0])
+        stages = [stage for stage in plan.stages if stage.actions]
+        saved = frozenset(found.ref for found in stages[0].going), 0.4
+        shown = Progress(plan, "delete", io.StringIO(), live=True, plain=False, saved=saved)
+        for stage, done in zip(stages[:2], (len(stages[0].going), 3), strict=True):
+            shown.take(StageStarted(stage.name, len(stage.deletes)))
+            for found in list(stage.going)[:done]:
+                shown.take(ObjectDone(stage.name, found.ref, found.uid, "delete", "deleted"))
+            if stage is stages[0]:
+                clock[0] = 9.1
+                shown.take(StageFinished(stage.name, 9.1, True))
+        clock[0] = 12.3
+        shown.take(Waiting(stages[1].name, list(stages[1].going)[3].ref, "its Pod is still terminating", 2.1))
+        return list(shown.lines(80, 24))
+
+
 def screens() -> dict[str, RenderableType]:
     plan = decided(SURVEY)
     kept = decided(SURVEY, keep=("argo-cd",))
@@ -47,6 +71,7 @@ def screens() -> dict[str, RenderableType]:
         "preview": Group(preview(HEADER, SURVEY, plan), question(plan, "prod-eu")),
         "preview-wide": preview(HEADER, SURVEY, plan, wide=True),
         "preview-keep": preview(HEADER, SURVEY, kept),
+        "progress": Group(*progress(plan)),
         "end": ended("clean"),
         "declined": ended("declined"),
         "refused": ended("refused", error=Problem("rights", "you (jane) lack rights on 17 kinds", "Ask an admin.")),
@@ -66,6 +91,18 @@ def test_a_screen_is_as_it_was(name: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name or "purge")
 def test_the_help_of_a_command_is_as_it_was(command: Any) -> None:
     assert_as_before(f"help-{command.name or 'purge'}", usage(command, COMMANDS))
+
+
+def test_preview_progress_and_end_have_the_same_numbers() -> None:
+    plan = decided(SURVEY)
+    planned = re.search(r"Plan: (\d+) to delete and (\d+) with them", drawn(preview(HEADER, SURVEY, plan)))
+    ended_with = re.search(r"(\d+) objects, and (\d+) with them", drawn(ended("clean"), 200))
+    assert planned is not None
+    assert ended_with is not None
+    assert planned.groups() == ended_with.groups()
+    going = sum(map(int, planned.groups()))
+    counts = [tuple(map(int, found)) for found in re.findall(r"(\d+)/(\d+)", drawn(Group(*progress(plan))))]
+    assert counts[-1][1] == going == sum(total for _, total in counts[1:-1])
 
 
 def test_a_preview_of_ten_packages_has_at_most_20_lines() -> None:

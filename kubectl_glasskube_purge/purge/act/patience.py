@@ -15,7 +15,7 @@ from kubectl_glasskube_purge.purge.model.kinds import POD
 from .finalizers import drop_foreign, drop_own
 from .run import Run, Tracked, now
 
-EXPLAIN_AFTER = 3.0
+EXPLAIN_AFTER = 2.0
 """Seconds without progress after which it is reported what is waited for, and again after as many."""
 
 

@@ -56,6 +56,8 @@ class Record:
     manifest_source: str = ""
     backups: list[str] = field(default_factory=list)
     """Files that hold what this run and those before it deleted, oldest first."""
+    saved: tuple[frozenset[Ref], float] | None = None
+    """What this run's backup holds, and the seconds that it took; None without one."""
     warnings: list[Problem] = field(default_factory=list)
     outcomes: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
     """As `_key` makes it → outcome and message."""
@@ -105,6 +107,11 @@ class Record:
     def done(self, action: Action) -> bool:
         """Whether anything is known to have become of an action."""
         return outcome_key(action.ref, action.found.uid, action.verb) in self.outcomes
+
+    @property
+    def took(self) -> float:
+        """Seconds of the stages: the whole run also has the question, which may have waited for minutes."""
+        return sum(self.stage_seconds.values())
 
     @property
     def exit(self) -> int:
