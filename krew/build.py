@@ -123,10 +123,10 @@ def _try(folder: Path) -> None:
     """Runs what was built, without anything of this environment in its own."""
     executable = folder / (EXECUTABLE + (".exe" if sys.platform == "win32" else ""))
     kept = {name: value for name, value in os.environ.items() if name in ("SYSTEMROOT", "TEMP", "TMP", "HOME")}
-    for word, expected in (("--version", __version__), ("--help", "--dry-run")):
-        done = subprocess.run([executable, word], env=kept, check=False, capture_output=True, text=True)
+    for words, expected in (("--version", __version__), ("--help", "--dry-run"), ("help busy", "--wait-idle")):
+        done = subprocess.run([executable, *words.split()], env=kept, check=False, capture_output=True, text=True)
         if done.returncode or expected not in done.stdout:
-            raise BuildError(f"the executable can't do {word}:\n{done.stdout}{done.stderr}")
+            raise BuildError(f"the executable can't do {words}:\n{done.stdout}{done.stderr}")
 
 
 def environment() -> Path:

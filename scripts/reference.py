@@ -1,4 +1,5 @@
-"""Writes what can be looked up: docs/reference, from the command line and the schemas, and the man page.
+"""Writes what can be looked up: docs/reference, from the command line and the schemas, the man page, and the text of
+`help CODE`.
 
     python scripts/reference.py [--check]
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,28 +22,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from kubectl_glasskube_purge.cli.commands import COMMANDS, Command  # noqa: E402
-from kubectl_glasskube_purge.cli.options import COMMON, KUBECTL, Option  # noqa: E402
-from kubectl_glasskube_purge.cli.usage import PROGRAM, invocation  # noqa: E402
-from kubectl_glasskube_purge.report import document  # noqa: E402
+from kubectl_glasskube_purge.cli.options import COMMON, KUBECTL, NAMESPACE, Option  # noqa: E402
+from kubectl_glasskube_purge.cli.usage import CONNECTION, PROGRAM, SHARED, WIDTH, invocation  # noqa: E402
+from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODES  # noqa: E402
+from kubectl_glasskube_purge.report import document, guide  # noqa: E402
 
 GENERATED = "This file is written by `make docs`"
 NAME = "kubectl-glasskube-purge"
-CONNECTION = "Connection, as in kubectl"
-NAMESPACE = COMMANDS[""].options["--namespace"]
-"""As every command takes it, apart from `explain`."""
-SHARED = (*COMMON, *KUBECTL, NAMESPACE)
-"""Options of every command, said once."""
-
-EXIT_CODES: Mapping[str, str] = {
-    "0": "done, or nothing to do; what was kept by decision is listed",
-    "1": "failed: the message says what to do, then run it again",
-    "2": "the command line makes no sense",
-    "3": "refused: nothing was changed",
-    "4": "declined at the question",
-    "5": "something is left that should have gone, or `verify` found something",
-    "130, 143": "interrupted: run it again",
-}
-
 ENVIRONMENT: Mapping[str, str] = {
     "KUBECONFIG": "Kubeconfig files to merge, where `--kubeconfig` names none.",
     "HTTPS_PROXY, HTTP_PROXY, NO_PROXY": "The proxy to the API server and for downloads, and exceptions from it.",
@@ -306,12 +293,52 @@ def roff(text: str) -> str:
     return rf"\&{made}" if made.startswith(".") else made
 
 
+# -- the troubleshooting page, as plain text
+
+
+def troubleshooting() -> str:
+    """kubectl_glasskube_purge/cli/troubleshooting.txt: each heading with the codes that lead to it."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    made = [f"{GENERATED} from docs/troubleshooting.md.\n"]
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
+        heading, *blocks = section.strip().split("\n\n")
+        codes = [code for code, there in guide.ANCHORS.items() if there == heading]
+        made.append(f"## {' '.join(dict.fromkeys([heading, *codes]))}\n")
+        made += [f"{wrapped(text)}\n" for block in blocks for text in paragraphs(block)]
+    return "\n".join(made)
+
+
+def paragraphs(block: str) -> Iterator[str]:
+    """A block's paragraphs: one for each row of a table."""
+    if not block.startswith("|"):
+        yield block
+        return
+    for row in block.splitlines()[2:]:
+        code, why, what = (cell.strip() for cell in row.strip("|").split("|"))
+        yield f"{code.strip('`')}: {why}. What to do: {what}."
+
+
+def named(label: str, page: str | None) -> str:
+    """A link in words."""
+    return label if not page or label == page else f"{label} (docs/{page})"
+
+
+def wrapped(text: str) -> str:
+    """Text in lines, without marks, and what is typed in one piece."""
+    plain = re.sub(r"\[([^]]*)\]\((?:(\w[^)#]*)[^)]*|#[^)]*)\)", lambda link: named(link[1], link[2]), text)
+    plain = plain.replace("**", "")
+    whole = re.sub(r"`[^`]*`", lambda code: code[0].replace(" ", "\0").replace("\n", "\0"), plain)
+    lines = textwrap.wrap(" ".join(whole.split()), WIDTH, break_long_words=False, break_on_hyphens=False)
+    return "\n".join(lines).replace("\0", " ")
+
+
 # -- files
 
 FILES = {
     ROOT / "docs" / "reference" / "commands.md": commands,
     ROOT / "docs" / "reference" / "report.md": report,
     ROOT / "docs" / "man" / f"{NAME}.1": man,
+    ROOT / "kubectl_glasskube_purge" / "cli" / "troubleshooting.txt": troubleshooting,
 }
 
 

@@ -17,10 +17,9 @@ import pytest
 
 from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.cli.commands import COMMANDS
-from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF
+from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, EXIT_CODES
 from kubectl_glasskube_purge.report import document
 from scripts import reference
-from scripts.reference import EXIT_CODES
 from tests.cluster.compatibility import NOT_TAKEN
 from tests.snippets import PAGES, ROOT
 
@@ -37,10 +36,11 @@ def anchors(page: Path) -> set[str]:
 
 def test_every_message_leads_to_a_heading_of_the_troubleshooting_page() -> None:
     sources = "".join(path.read_text() for path in (ROOT / "kubectl_glasskube_purge").rglob("*.py"))
-    named = set(re.findall(r"(?:TROUBLESHOOTING\}|docs/troubleshooting\.md|\{more\})#([a-z-]+)", sources))
+    named = set(re.findall(r"(?:TROUBLESHOOTING\}|\{more\}) ([a-z-]+)", sources))
     named |= set(re.findall(r"_again\(\"([a-z-]+)\"\)", sources))
     assert len(named) > 5
     assert named <= anchors(ROOT / "docs" / "troubleshooting.md")
+    assert not named & COMMANDS.keys()  # `help` would print the command's
 
 
 @EACH_PAGE

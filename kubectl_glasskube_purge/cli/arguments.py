@@ -178,7 +178,7 @@ def _options(word: str, rest: list[str], known: Mapping[str, Option[Any]]) -> It
         name, sign, value = word.partition("=")
         name = "--" + name[2:].replace("_", "-")  # as kubectl does
         if name not in known:
-            raise UsageError(f"unknown flag: {name}{_meant(name, known)}")
+            raise UsageError(f"unknown flag: {name}{meant(name, known)}")
         yield _given(known[name], value if sign else None, name, rest)
         return
     letters = word[1:]
@@ -211,7 +211,7 @@ def _converted(option: Option[Any], word: str | None) -> Any:
     elif option.bare and not word:
         raise UsageError(f"{option.name}= needs a value behind the sign")
     elif option.values and word not in option.values:
-        raise _invalid(option, word, f"must be one of {', '.join(option.values)}{_meant(word, option.values)}")
+        raise _invalid(option, word, f"must be one of {', '.join(option.values)}{meant(word, option.values)}")
     try:
         return option.convert(word)
     except (ValueError, ProblemError) as error:
@@ -233,10 +233,10 @@ def _meant_for(word: str, before: Iterable[_Given], commands: Mapping[str, Comma
 
 def _unknown_command(word: str, commands: Iterable[str]) -> UsageError:
     known = sorted(name for name in commands if name)
-    return UsageError(f'unknown command "{word}"{_meant(word, known) or "; there are: " + ", ".join(known)}')
+    return UsageError(f'unknown command "{word}"{meant(word, known) or "; there are: " + ", ".join(known)}')
 
 
-def _meant(word: str, known: Iterable[str]) -> str:
+def meant(word: str, known: Iterable[str]) -> str:
     """`. Did you mean 'verify'?`, or `""` if nothing is similar."""
     import difflib
 
@@ -256,5 +256,5 @@ def _count(command: Command, arguments: Sequence[str]) -> None:
             if argument not in command.argument_values:
                 raise UsageError(
                     f'{command.argument} is one of {", ".join(command.argument_values)}, not "{argument}"'
-                    + _meant(argument, command.argument_values)
+                    + meant(argument, command.argument_values)
                 )

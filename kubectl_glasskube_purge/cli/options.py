@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-Completes = Literal["", "context", "cluster", "user", "file", "json", "yaml", "html"]
-"""What the value of an option names: an entry of the kubeconfig, or a file, of one kind if it says so."""
+Completes = Literal["", "context", "cluster", "user", "file", "json", "yaml", "html", "topic"]
+"""What the value of an option names: an entry of the kubeconfig, a file, of one kind if it says so, or what there is
+help for."""
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ neither kubectl's groups nor examples.
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from .commands import Command
-from .options import Option
+from .commands import CONNECTION, Command
+from .options import COMMON, KUBECTL, NAMESPACE, Option
 
 PROGRAM = "kubectl glasskube purge"
 WIDTH = 80
+SHARED = (*COMMON, *KUBECTL, NAMESPACE)
+"""Options of every command, said once: by `options`."""
 _COLUMN = 30
 """Where descriptions begin."""
 
@@ -55,6 +57,28 @@ def _lines(command: Command, commands: Mapping[str, Command]) -> Iterator[str]:
             yield f"  # {purpose}"
             yield f"  {line}"
     for heading, options in command.sections:
+        yield from _section(heading, [option for option in options if option not in SHARED])
+    if not command.name:
+        from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODES
+
+        yield ""
+        yield "Exit codes:"
+        for code, meaning in EXIT_CODES.items():
+            yield from _described(code, meaning.replace("`", ""), 14)
+    if command.name != "options":
+        yield ""
+        yield f'Use "{PROGRAM} options" for the global options.'
+
+
+def global_options() -> str:
+    """The options of every command."""
+    lines = ["Every command has these options:"]
+    lines += [*_section("Output", COMMON), *_section(CONNECTION, (*KUBECTL, NAMESPACE))]
+    return "\n".join(lines) + "\n"
+
+
+def _section(heading: str, options: Sequence[Option[Any]]) -> Iterator[str]:
+    if options:
         yield ""
         yield f"{heading}:"
         yield from _options(options)

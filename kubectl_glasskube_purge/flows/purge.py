@@ -224,7 +224,7 @@ def _too_late(record: Record, limits: Limits) -> None:
     record.error = Problem(
         "timeout",
         f"not ready to begin within {limits.total:.0f} s, so nothing was deleted",
-        f"Run this again, with a longer --timeout. More: {TROUBLESHOOTING}#timeout",
+        f"Run this again, with a longer --timeout. More: {TROUBLESHOOTING} timeout",
     )
 
 
@@ -443,8 +443,8 @@ def _left(verification: Verification) -> Problem:
     """What is said of what isn't clean though everything was done."""
     if verification.leftovers:
         message = "not everything that should have gone is gone"
-        hint = f"Run this again; if the same objects stay, see {TROUBLESHOOTING}#leftovers."
+        hint = f"Run this again; if the same objects stay, see: {TROUBLESHOOTING} leftovers"
         return Problem("leftovers", message, hint)
     message = f"nothing of Glasskube is to be seen, but not everything can be read: {some(verification.unreadable)}"
-    hint = f"Fix that, then check again with: kubectl glasskube purge verify. More: {TROUBLESHOOTING}#unreadable"
+    hint = f"Fix that, then check again with: kubectl glasskube purge verify. More: {TROUBLESHOOTING} unreadable"
     return Problem("unreadable", message, hint)

@@ -45,5 +45,5 @@ def leading(code: str, hint: str) -> str:
     """A hint that ends with where more is written, unless it says so already."""
     if TROUBLESHOOTING in hint or code not in ANCHORS:
         return hint
-    more = f"More: {TROUBLESHOOTING}#{ANCHORS[code]}"
+    more = f"More: {TROUBLESHOOTING} {code}"
     return f"{hint} {more}" if hint else more

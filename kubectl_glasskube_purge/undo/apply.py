@@ -256,7 +256,7 @@ async def _until_gone(run: _Run, stage: Stage, found: Found) -> None:
         raise TimedOut(
             "still-terminating",
             f"{found.ref.display} is being deleted, and doesn't go",
-            "See what holds it: docs/troubleshooting.md. Then run this again.",
+            "See what holds it, fix that, and run this again.",
         )
 
 

@@ -19,7 +19,7 @@ from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.problem import ProblemError
 
 DEALT_WITH_BEFORE = {"--help", "--version", "--namespace"}
-ASK_NO_CLUSTER = {"report", "completion", "install-alias"}
+ASK_NO_CLUSTER = {"report", "completion", "install-alias", "help", "options"}
 """They have what every command has, and no use for it."""
 
 each_command = pytest.mark.parametrize("command", COMMANDS.values(), ids=lambda command: command.name or "purge")

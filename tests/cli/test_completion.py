@@ -64,6 +64,8 @@ def test_values_are_offered_in_both_forms() -> None:
     assert words("restore", "--dry-run=") == ["client"]
     assert words("--dry-r") == ["--dry-run", "--dry-run=server"]
     assert words("completion", "z") == ["zsh"]
+    assert words("help", "ver") == ["verify", "version"]
+    assert words("help", "package-") == ["package-in-use"]
 
 
 def test_names_come_from_the_kubeconfig(kubeconfig: Path) -> None:

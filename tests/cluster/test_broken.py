@@ -281,7 +281,7 @@ def test_an_unavailable_api_that_would_hold_the_namespaces_is_refused_beforehand
         assert refused.returncode == 3, str(refused)
         assert refused.document["error"]["code"] == "api-unavailable"
         assert "kubectl delete apiservice v1.broken.example.com" in error(refused)
-        assert "docs/troubleshooting.md#api-unavailable" in error(refused)
+        assert "kubectl glasskube purge help api-unavailable" in error(refused)
     assert cluster.api.get("v1", "Namespace", install.NAMESPACE) is not None
 
     cluster.kubectl("delete", "apiservice", "v1.broken.example.com")
@@ -370,7 +370,7 @@ def test_charts_that_nobody_else_uninstalls_are_uninstalled_here_by_consent(clus
 
     first = unfinished(cluster, lambda result: "helm-controller is scaled to zero" in error(result))
     assert "kubectl scale -n flux-system deployment/helm-controller --replicas=1" in error(first)
-    assert "docs/troubleshooting.md#helmrelease-finalizer" in error(first)
+    assert "kubectl glasskube purge help helmrelease-finalizer" in error(first)
 
     second = clean(cluster, before, "--force-finalizers")
     assert second.document["flux"]["decision"] == "delete", second.document["flux"]

@@ -46,9 +46,9 @@ def test_every_place_exists() -> None:
 @pytest.mark.parametrize(
     ("hint", "led"),
     [
-        ("Log in again.", "Log in again. More: docs/troubleshooting.md#login"),
-        ("", "More: docs/troubleshooting.md#login"),
-        ("More: docs/troubleshooting.md#timeout", "More: docs/troubleshooting.md#timeout"),
+        ("Log in again.", "Log in again. More: kubectl glasskube purge help unauthorized"),
+        ("", "More: kubectl glasskube purge help unauthorized"),
+        ("More: kubectl glasskube purge help timeout", "More: kubectl glasskube purge help timeout"),
     ],
 )
 def test_a_hint_ends_with_the_place_once(hint: str, led: str) -> None:

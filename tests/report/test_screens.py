@@ -11,7 +11,7 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from kubectl_glasskube_purge.cli.commands import COMMANDS
-from kubectl_glasskube_purge.cli.usage import usage
+from kubectl_glasskube_purge.cli.usage import global_options, usage
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.purge.judge.explain import explain
@@ -103,6 +103,10 @@ def test_preview_progress_and_end_have_the_same_numbers() -> None:
     going = sum(map(int, planned.groups()))
     counts = [tuple(map(int, found)) for found in re.findall(r"(\d+)/(\d+)", drawn(Group(*progress(plan))))]
     assert counts[-1][1] == going == sum(total for _, total in counts[1:-1])
+
+
+def test_the_global_options_are_as_they_were() -> None:
+    assert_as_before("options", global_options())
 
 
 def test_a_preview_of_ten_packages_has_at_most_20_lines() -> None:

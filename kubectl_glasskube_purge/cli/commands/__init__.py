@@ -14,6 +14,8 @@ from typing import Any
 from kubectl_glasskube_purge.cli import options
 from kubectl_glasskube_purge.cli.options import Completes, Option, Options, switch, text
 
+CONNECTION = "Connection, as in kubectl"
+
 Sections = tuple[tuple[str, Options], ...]
 """Headings and what stands under them."""
 
@@ -55,8 +57,7 @@ class Command:
 
 def _sections(*own: tuple[str, Options], output: Options = (), namespace: Option[str] = options.NAMESPACE) -> Sections:
     """A command's own sections, and those that all have."""
-    connection = ("Connection, as in kubectl", (*options.KUBECTL, namespace))
-    return (*own, ("Output", (*output, *options.COMMON)), connection)
+    return (*own, ("Output", (*output, *options.COMMON)), (CONNECTION, (*options.KUBECTL, namespace)))
 
 
 PURGE = Command(
@@ -235,8 +236,33 @@ COMPLETION = Command(
     argument_values=("bash", "zsh", "fish", "powershell"),
 )
 
+HELP = Command(
+    "help",
+    "Help of a command, or what an error's code means",
+    "Prints the help of a command, or what the troubleshooting page has about an error's code. Asks no cluster.",
+    _sections(),
+    examples=(
+        ("What can restore do?", "kubectl glasskube purge help restore"),
+        ("What does this code mean?", "kubectl glasskube purge help package-in-use"),
+    ),
+    argument="COMMAND|CODE",
+    most=1,
+    argument_completes="topic",
+)
+
+OPTIONS = Command(
+    "options",
+    "The global options",
+    "Prints the options that every command has.",
+    _sections(),
+    examples=(("All of them", "kubectl glasskube purge options"),),
+)
+
 COMMANDS: Mapping[str, Command] = {
     command.name: command
-    for command in (PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, EXPORT, REPORT, COMPLETION, INSTALL_ALIAS, VERSION)
+    for command in (
+        *(PURGE, VERIFY, EXPLAIN, RESTORE, LABEL, EXPORT, REPORT, COMPLETION, INSTALL_ALIAS, VERSION),
+        *(HELP, OPTIONS),
+    )
 }
 """By name; the purge's is `""`."""

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from kubectl_glasskube_purge.cli.arguments import Begun, begin
 from kubectl_glasskube_purge.cli.commands import COMMANDS, Command
 from kubectl_glasskube_purge.cli.options import Completes, Option
+from kubectl_glasskube_purge.cli.topics import topics
 
 NO_SPACE = 2
 NO_FILES = 4
@@ -64,6 +65,8 @@ def _argument(command: Command, begun: str, line: Begun) -> Offer:
         return Offer()
     if command.argument_values:
         return _chosen(command.argument_values, begun)
+    if command.argument_completes == "topic":
+        return _chosen([*filter(None, COMMANDS), *topics()], begun)
     return _files(command.argument_completes)
 
 

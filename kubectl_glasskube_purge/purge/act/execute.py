@@ -214,7 +214,7 @@ def _require_all_deleted(run: Run, stage: Stage) -> None:
         raise NotDeleted(
             "not-deleted",
             f"{first.found.ref.display} can't be deleted: {first.failed}{more}",
-            f"{first.hint or _FIX} More: {TROUBLESHOOTING}#not-deleted",
+            f"{first.hint or _FIX} More: {TROUBLESHOOTING} not-deleted",
         )
 
 

@@ -180,7 +180,7 @@ class Run:
         return TimedOut(
             "timeout",
             f"not finished within {self.limits.total:.0f} s{why}",
-            f"Run this again, with a longer --timeout: it goes on where it stopped. More: {TROUBLESHOOTING}#timeout",
+            f"Run this again, with a longer --timeout: it goes on where it stopped. More: {TROUBLESHOOTING} timeout",
         )
 
 

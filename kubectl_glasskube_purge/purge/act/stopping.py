@@ -52,7 +52,7 @@ async def stop(run: Run, stage: str, deployment: Found, reason: str) -> None:
                     "operator-not-stopped",
                     f"the Pods of {ref.display} don't end, so it may still change what the purge changes",
                     f"See kubectl get pods -n {ref.namespace}: is their node gone? Then run this again. "
-                    f"More: {TROUBLESHOOTING}#operator-not-stopped",
+                    f"More: {TROUBLESHOOTING} operator-not-stopped",
                 )
     run.stopped = run.stopped or ref == run.survey.operator.ref
     run.emit(ObjectDone(stage, ref, deployment.uid, "apply", "applied", reason))
@@ -106,5 +106,5 @@ def _restarted(ref: Ref, managers: Sequence[str]) -> GuardStopped:
         "operator-restarted",
         f"{ref.display} is back after it was stopped, set by {some(managers)}",
         "Suspend what manages it, then run this again: it goes on where it stopped. "
-        f"More: {TROUBLESHOOTING}#operator-restarted",
+        f"More: {TROUBLESHOOTING} operator-restarted",
     )

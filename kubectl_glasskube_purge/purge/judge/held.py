@@ -14,7 +14,8 @@ from kubectl_glasskube_purge.kube.wording import displayed
 from kubectl_glasskube_purge.purge.model.kinds import CLAIM, DEFINITION, NAMESPACE, POD
 from kubectl_glasskube_purge.purge.model.survey import Controller, Survey
 
-TROUBLESHOOTING = "docs/troubleshooting.md"
+TROUBLESHOOTING = "kubectl glasskube purge help"
+"""Before a heading of docs/troubleshooting.md, or the code of an error: prints what is written there."""
 
 
 def is_of_kubernetes(finalizer: str) -> bool:
@@ -184,7 +185,7 @@ def held_too(pending: Iterable[Found], told: Found) -> str:
 
 
 def _again(anchor: str) -> str:
-    return f"Run this again once it can go on. More: {TROUBLESHOOTING}#{anchor}"
+    return f"Run this again once it can go on. More: {TROUBLESHOOTING} {anchor}"
 
 
 def next_step(found: Found, survey: Survey) -> str:
@@ -198,7 +199,7 @@ def next_step(found: Found, survey: Survey) -> str:
         if controller.running:
             return (
                 f"See kubectl describe{namespace} {found.ref}, fix what it names, and run this again; or give up "
-                f"the chart's clean uninstall with --force-finalizers={facts.FLUX_FINALIZER}. {more}#uninstall-failed"
+                f"the chart's clean uninstall with --force-finalizers={facts.FLUX_FINALIZER}. {more} uninstall-failed"
             )
         start = f"Start {controller.ref.name}"
         if controller.found is not None and controller.replicas == 0:
@@ -206,23 +207,23 @@ def next_step(found: Found, survey: Survey) -> str:
         consent = "--force-finalizers" + ("" if controller.gone else f"={facts.FLUX_FINALIZER}")
         return (
             f"{start} and run this again; or give up the charts' clean uninstall with {consent}. "
-            f"{more}#helmrelease-finalizer"
+            f"{more} helmrelease-finalizer"
         )
     if foreign_finalizers(found) and found.terminating:
         consent = f"--force-finalizers={','.join(foreign_finalizers(found))}"
         return (
             f"The finalizer's controller has to drop it (kubectl get{namespace} {found.ref} -o yaml shows it); "
-            f"run this again, or with {consent}. {more}#foreign-finalizer"
+            f"run this again, or with {consent}. {more} foreign-finalizer"
         )
     if found.ref.group_kind == NAMESPACE:
-        return f"See kubectl get {found.ref} -o yaml, fix what its conditions name, run this again. {more}#namespace"
+        return f"See kubectl get {found.ref} -o yaml, fix what its conditions name, run this again. {more} namespace"
     if found.ref.group_kind == DEFINITION and _has(found, _INSTANCES_FAILED):
-        return f"See kubectl describe {found.ref}, fix what it names, run this again. {more}#conversion-webhook"
+        return f"See kubectl describe {found.ref}, fix what it names, run this again. {more} conversion-webhook"
     if found.ref.group_kind == CLAIM and _IN_USE in found.finalizers:
-        return f"See kubectl describe{namespace} {found.ref}: the Pods that use it have to end. {more}#volume-in-use"
+        return f"See kubectl describe{namespace} {found.ref}: the Pods that use it have to end. {more} volume-in-use"
     if found.ref.group_kind == POD and found.terminating:
         return (
             "If its node is gone for good, end it by kubectl delete --force "
-            f"--grace-period=0{namespace} {found.ref}. {more}#volume-in-use"
+            f"--grace-period=0{namespace} {found.ref}. {more} volume-in-use"
         )
     return _again("no-progress")

@@ -36,6 +36,17 @@ EXIT_CODE_OF: Mapping[str, int] = {
 }
 """Of an outcome or an error's ending. SIGTERM makes 143 of `interrupted`."""
 
+EXIT_CODES: Mapping[str, str] = {
+    "0": "done, or nothing to do; what was kept by decision is listed",
+    "1": "failed: the message says what to do, then run it again",
+    "2": "the command line makes no sense",
+    "3": "refused: nothing was changed",
+    "4": "declined at the question",
+    "5": "something is left that should be deleted, or `verify` found something",
+    "130, 143": "interrupted: run it again",
+}
+"""What they mean, for people."""
+
 
 def ended(error: BaseException) -> tuple[Ending, Problem]:
     """What an error makes of a run: how it ends, and the problem for who reads it."""
