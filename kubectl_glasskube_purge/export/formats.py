@@ -82,18 +82,15 @@ def flux(export: Export) -> Files:
     files: dict[str, str] = {}
     for _, release in export.releases:
         objects = [one for one in (release.repository, release.helm_release) if one]
-        files[f"releases/{release_word(release)}.yaml"] = documents(map(_without_glasskube, objects))
+        files[f"releases/{release_word(release)}.yaml"] = documents(objects)
     files |= manifests(export)
     files["kustomization.yaml"] = _kustomization(resources=sorted(files))
-    notes = ("The Flux that Glasskube brought has no kustomize-controller; any Flux takes this folder as a path.",)
+    notes = (
+        "For GitOps, commit the folder: a Flux `Kustomization` takes it as its `path` and adopts what runs.",
+        "The Flux that Glasskube brought has no kustomize-controller for that.",
+        "The namespaces of the releases aren't in the folder: another cluster needs them first.",
+    )
     return {**files, "README.md": readme(export, "Flux", (_APPLY.removesuffix("-f") + "-k .",), notes)}
-
-
-def _without_glasskube(document: Document) -> Document:
-    """An object without the label that says that Glasskube looks after it."""
-    metadata = dict(document["metadata"])
-    labels = {k: v for k, v in (metadata.pop("labels", None) or {}).items() if k != "app.kubernetes.io/managed-by"}
-    return {**document, "metadata": {**metadata, **({"labels": labels} if labels else {})}}
 
 
 def argocd(export: Export) -> Files:
@@ -140,34 +137,56 @@ def _application(one: Exported, release: Release) -> Document:
 
 
 def kustomize(export: Export) -> Files:
-    """A base each package: plain manifests as resources, charts as `helmCharts`, which `--enable-helm` renders."""
+    """A base each package: plain manifests as resources, charts as `helmCharts`, which `--enable-helm` renders.
+
+    Each chart has a folder with a namespace of its own. `namespace` of `helmCharts` is only what templates read; an
+    object that doesn't name it would be in `default`. A base without anything is an error of kustomize's.
+    """
     files: dict[str, str] = {}
-    for one in export.packages:
+    filled = [one for one in export.packages if one.releases or one.objects]
+    for one in filled:
         base = f"bases/{package_word(one)}"
-        charts = []
+        resources = [release_word(release) for release in one.releases]
         for release in one.releases:
-            file = f"values-{release_word(release)}.yaml"
-            files[f"{base}/{file}"] = values(release)
-            charts.append(
-                {
-                    "name": release.chart,
-                    "repo": release.url.rstrip("/"),
-                    "version": release.version,
-                    "releaseName": release.name,
-                    "namespace": release.namespace,
-                    "valuesFile": file,
-                    "includeCRDs": True,
-                }
-            )
+            chart = _chart(release)
+            files |= {f"{base}/{release_word(release)}/{name}": text for name, text in chart.items()}
         if one.objects:
+            resources.append(f"{package_word(one)}.yaml")
             files[f"{base}/{package_word(one)}.yaml"] = documents(one.objects)
-        resources = [f"{package_word(one)}.yaml"] if one.objects else []
-        files[f"{base}/kustomization.yaml"] = _kustomization(resources=resources, helmCharts=charts)
-    bases = [f"bases/{package_word(one)}" for one in export.packages]
+        files[f"{base}/kustomization.yaml"] = _kustomization(resources=resources)
+    bases = [f"bases/{package_word(one)}" for one in filled]
     files["kustomization.yaml"] = _kustomization(resources=bases)
     steps = ("kubectl kustomize --enable-helm . > all.yaml", "kubectl diff --server-side -f all.yaml")
-    notes = ("Fields that the API server filled in by default are still in the objects.",)
+    notes = (
+        "Fields that the API server filled in by default are still in the objects.",
+        "Hooks of charts are rendered as ordinary objects.",
+    )
     return {**files, "README.md": readme(export, "kustomize", steps, notes)}
+
+
+def _chart(release: Release) -> Files:
+    chart = {
+        "name": release.chart,
+        "repo": release.url.rstrip("/"),
+        "version": release.version,
+        "releaseName": release.name,
+        "namespace": release.namespace,
+        "valuesFile": "values.yaml",
+        "includeCRDs": True,
+    }
+    transformer = {
+        "apiVersion": "builtin",
+        "kind": "NamespaceTransformer",
+        "metadata": {"name": "namespace", "namespace": release.namespace},
+        "unsetOnly": True,
+        "setRoleBindingSubjects": "none",
+        "fieldSpecs": [{"path": "metadata/namespace", "create": True}],
+    }
+    return {
+        "kustomization.yaml": _kustomization(helmCharts=[chart], transformers=["namespace.yaml"]),
+        "namespace.yaml": yaml_text.write(transformer),
+        "values.yaml": values(release),
+    }
 
 
 def _kustomization(**fields: Any) -> str:

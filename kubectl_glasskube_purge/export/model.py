@@ -188,8 +188,19 @@ def _source(value: Mapping[str, Any], survey: Survey, seen: tuple[tuple[str, str
     return f", from package {key[0]}, value {key[1]}", secret
 
 
-def _release(found: Found, patches: Collection[_Patch], survey: Survey, with_secrets: bool) -> Release:
+def _manifest(found: Found) -> Document:
+    """An object's content, without the label that says that Glasskube manages it: a purge takes it off, too."""
     document = content(found.body)
+    labels = document["metadata"].get("labels") or {}
+    if labels.get(facts.MANAGED_BY_LABEL) == facts.MANAGED_BY:
+        del labels[facts.MANAGED_BY_LABEL]
+        if not labels:
+            del document["metadata"]["labels"]
+    return document
+
+
+def _release(found: Found, patches: Collection[_Patch], survey: Survey, with_secrets: bool) -> Release:
+    document = _manifest(found)
     chart = str(found.get("spec", "chart", "spec", "chart") or "")
     values = document["spec"].get("values") or {}
     marked = []
@@ -205,12 +216,12 @@ def _release(found: Found, patches: Collection[_Patch], survey: Survey, with_sec
     namespace, name = helm_release_made_by(found)
     source = survey.get(source_of(found))
     noted = noted_release(found).get("chartVersion") or found.get("spec", "chart", "spec", "version")
-    repository = content(source.body) if source else {}
+    repository = _manifest(source) if source else {}
     return Release(name, namespace, chart, str(noted or ""), repository, document, values, tuple(marked))
 
 
 def _shown(found: Found, patches: Collection[_Patch], with_secrets: bool) -> Document:
-    document = content(found.body)
+    document = _manifest(found)
     if with_secrets:
         return document
     for patch in patches:

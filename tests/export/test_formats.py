@@ -144,6 +144,16 @@ def test_a_secret_in_an_object_of_a_plain_package_is_hidden_too() -> None:
     assert one["data"] == {"url": HIDDEN, "other": "1"}
 
 
+def test_no_object_says_that_glasskube_manages_it(form: str) -> None:
+    labels = {"app.kubernetes.io/managed-by": "glasskube", "a": "b"}
+    ours = document("v1", "ConfigMap", "ours", "shop", metadata={"labels": labels})
+    theirs = document("v1", "ConfigMap", "theirs", "shop", metadata={"labels": {"app.kubernetes.io/managed-by": "me"}})
+    one = of(package("shop", ours, theirs), info("shop"), ours, theirs, *cluster())
+    assert "managed-by: " + '"glasskube"' not in "".join(FORMATS[form](one).values())
+    shop = next(one for one in one.packages if one.package.ref.name == "shop")
+    assert [each["metadata"].get("labels") for each in shop.objects] == [{"a": "b"}, theirs["metadata"]["labels"]]
+
+
 def test_flux_gets_the_release_as_it_is_without_glasskubes_label() -> None:
     text = FORMATS["flux"](of())["releases/web_web.yaml"]
     repository, release = [one for _, one in yaml_text.read(text)]
@@ -178,9 +188,23 @@ def test_what_an_application_lacks_stands_in_it_and_in_the_readme() -> None:
 def test_a_base_has_a_packages_objects_and_charts() -> None:
     files = FORMATS["kustomize"](of())
     assert read(files["bases/base/kustomization.yaml"])["resources"] == ["base.yaml"]
-    (rendered,) = read(files["bases/web/kustomization.yaml"])["helmCharts"]
+    (rendered,) = read(files["bases/web/web_web/kustomization.yaml"])["helmCharts"]
     assert (rendered["name"], rendered["version"], rendered["releaseName"]) == ("web", "1.2.3", "web")
-    assert f"bases/web/{rendered['valuesFile']}" in files
+    assert f"bases/web/web_web/{rendered['valuesFile']}" in files
+
+
+def test_a_package_of_nothing_has_no_base() -> None:
+    files = FORMATS["kustomize"](of(*cluster(), package("slow"), info("slow")))
+    assert read(files["kustomization.yaml"])["resources"] == ["bases/base", "bases/web"]
+    assert not [path for path in files if path.startswith("bases/slow")]
+
+
+def test_a_charts_objects_without_a_namespace_get_that_of_their_release() -> None:
+    files = FORMATS["kustomize"](of())
+    assert read(files["bases/web/kustomization.yaml"])["resources"] == ["web_web"]
+    assert read(files["bases/web/web_web/kustomization.yaml"])["transformers"] == ["namespace.yaml"]
+    transformer = read(files["bases/web/web_web/namespace.yaml"])
+    assert (transformer["metadata"]["namespace"], transformer["unsetOnly"]) == ("web", True)
 
 
 def test_the_readme_says_what_differs() -> None:
