@@ -112,6 +112,8 @@ def readme(export: Export, form: str, steps: Iterable[str], notes: Iterable[str]
         needs = [f"needs {code(ref.display)}" for ref in sorted(one.package.requires)]
         about = "; ".join([*parts, *needs, *(printable(remark) for remark in one.remarks)])
         lines.append(f"- {code(one.package.ref.display)}: {about}")
+    if export.with_secrets:
+        lines += ["", "The files have the contents of Secrets in plain text. Don't commit them."]
     if any(hides(release.values) for _, release in export.releases) or any(
         hides(one.objects) for one in export.packages
     ):

@@ -215,6 +215,11 @@ def test_the_readme_says_what_differs() -> None:
         assert remark in text
 
 
+def test_the_readme_warns_of_secrets_in_the_files(form: str) -> None:
+    assert "Don't commit" in FORMATS[form](export(cluster(), with_secrets=True))["README.md"]
+    assert "Don't commit" not in FORMATS[form](of())["README.md"]
+
+
 def test_hostile_text_is_data(form: str) -> None:
     helm = chart("web", "web", HOSTILE, values={HOSTILE: HOSTILE}, releaseName=HOSTILE)
     del helm[1]["status"]
