@@ -30,13 +30,11 @@ from kubectl_glasskube_purge.kube.errors import (
     Unreachable,
 )
 from kubectl_glasskube_purge.kube.objects import Ref
-from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
-from kubectl_glasskube_purge.kube.reviews import who_am_i
-from kubectl_glasskube_purge.kube.wording import plural, some
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.act.claim import claimed
 from kubectl_glasskube_purge.purge.act.deleting import Answer, rehearse
 from kubectl_glasskube_purge.purge.act.execute import execute
-from kubectl_glasskube_purge.purge.act.rights import missing_rights, role_for, rules_for, rules_of
 from kubectl_glasskube_purge.purge.judge.held import TROUBLESHOOTING
 from kubectl_glasskube_purge.purge.judge.kept import stayed_after_all
 from kubectl_glasskube_purge.purge.judge.plan import plan
@@ -51,6 +49,7 @@ from kubectl_glasskube_purge.report.preview import question
 from kubectl_glasskube_purge.undo import backup
 from kubectl_glasskube_purge.undo.text import Backup
 
+from . import rights
 from .run import Journey, Screen, agreed, connected, execution, refused, surveyed
 
 
@@ -67,6 +66,8 @@ class Request:
     dry_run: bool = False
     role: str = ""
     """With `dry_run`: the file that the role is written to that this purge takes."""
+    role_file: bool = False
+    """Whether the role of missing rights is written to a file: a user at a terminal copies one command."""
     dry_run_on_server: bool = False
     """With `dry_run`: sends every delete as a dry run, so that admission and RBAC answer."""
     wait_idle: float = 0.0
@@ -148,15 +149,15 @@ async def _prepare(journey: Journey[Request], limit: anyio.CancelScope) -> _Read
     decided = record.plan = plan(found, request.options, refs)
     target = client.connection.target
     file = _backup_file(request, record)
+    _say_what_is_resumed(journey, found)
     screen.preview(target, found, decided, record.manifest_source, file)
-    refusals = [*_after_waiting(decided.refusals, request), *await _missing_rights(journey, found, decided)]
+    refusals = [*_after_waiting(decided.refusals, request), *await _lacking(journey, found, decided)]
     if refusals:
         refused(record, *refusals)
         return None
     if request.dry_run:
         if request.role:
-            rules = rules_of(client.discovery, decided)
-            _write_role(request.role, role_for(rules, await _user(client)))
+            await rights.write(client, decided, request.role)
         if request.dry_run_on_server:
             record.warnings += [_answer(answer) for answer in await rehearse(client, decided, found.webhooks)]
         record.outcome = "dry-run"
@@ -207,11 +208,23 @@ async def _nothing_to_do(journey: Journey[Request], found: Survey, decided: Plan
     """An empty plan, which may only mean that something couldn't be read."""
     record = journey.record
     record.outcome = "nothing-to-do"
-    if found.unreadable and (lacking := await _missing_rights(journey, found, decided)):
+    if found.unreadable and (lacking := await _lacking(journey, found, decided)):
         refused(record, *lacking)
     elif found.unreadable:
         record.verification = verify(found, decided)
         record.outcome, record.error = "incomplete", _left(record.verification)
+
+
+def _say_what_is_resumed(journey: Journey[Request], found: Survey) -> None:
+    if not journey.request.dry_run and (begun := backup.interrupted(found)):
+        journey.screen.note(f"Resuming {begun}.")
+
+
+async def _lacking(journey: Journey[Request], found: Survey, decided: Plan) -> list[Problem]:
+    request = journey.request
+    # A user with the right to read everything may delete more: what can't be read keeps Flux.
+    seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
+    return await rights.lacking(journey.client, found, decided, seeing, to_file=request.role_file)
 
 
 def _answer(answer: Answer) -> Problem:
@@ -260,50 +273,6 @@ def _after_waiting(refusals: Iterable[Problem], request: Request) -> list[Proble
         replace(refusal, message=waited, hint=hint) if request.wait_idle and refusal.code == BUSY else refusal
         for refusal in refusals
     ]
-
-
-async def _missing_rights(journey: Journey[Request], found: Survey, decided: Plan) -> list[Problem]:
-    client, request = journey.client, journey.request
-    # Whoever may read everything may be able to delete more: what can't be read makes Flux stay.
-    seeing = plan(replace(found, unreadable=()), request.options) if found.unreadable else decided
-    missing = await missing_rights(client, found, decided, seeing)
-    if not missing:
-        return []
-    user = await _user(client)
-    verbs: dict[str, set[str]] = {}
-    for review in missing:
-        verbs.setdefault(review.kind, set()).add(review.verb)
-    role = role_for(rules_for((one.group, one.resource, one.verb, one.name) for one in missing), user)
-    return [
-        Problem(
-            "rights",
-            f"you ({user}) lack rights on {plural(len(verbs), 'kind')} of objects",
-            "An admin can grant them with the command below.",
-            copied=("kubectl apply -f - <<'EOF'", *role.splitlines(), "EOF"),
-            details=tuple(f"{kind}: {', '.join(sorted(verbs[kind]))}" for kind in sorted(verbs)),
-        )
-    ]
-
-
-async def _user(client: Client) -> str:
-    try:
-        return await who_am_i(client)
-    except KubeError:
-        return "<the user>"
-
-
-def _write_role(file: str, role: str) -> None:
-    """Raises `ProblemError`, a usage error, if the file can't be written."""
-    try:
-        Path(file).write_text(role, "utf-8")
-    except OSError as error:
-        raise RoleNotWritten(f"can't write {file}: {error.strerror or error}") from error
-
-
-class RoleNotWritten(ProblemError):
-    """The role can't be written where it was asked for."""
-
-    ending = "usage"
 
 
 STDOUT = "-"

@@ -309,6 +309,16 @@ def remembered(survey: Survey) -> tuple[Note, ...]:
     return tuple(dict.fromkeys(valid))[:_MOST_NOTES]
 
 
+def interrupted(survey: Survey) -> str:
+    """`the purge of 2026-11-23 22:03 UTC`, if the namespace has the notes of a purge that didn't finish; else `""`."""
+    if survey.namespace is None or not _NOTES & survey.namespace.annotations.keys():
+        return ""
+    for note in reversed(remembered(survey)):
+        if at := re.search(r"-(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)\d\dZ\.yaml$", note.name, re.ASCII):
+            return "the purge of {}-{}-{} {}:{} UTC".format(*at.groups())
+    return "an interrupted purge"
+
+
 def own(survey: Survey, note: Note) -> tuple[Path, text.Backup] | None:
     """The backup, if this user wrote it on this machine, of this installation, and it hasn't changed since."""
     known = state.noted(_TOPIC, note.digest)

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 
 from kubectl_glasskube_purge.flows import purge as flow
+from kubectl_glasskube_purge.flows import rights
 from kubectl_glasskube_purge.flows.run import Screen, new_record
 from kubectl_glasskube_purge.glasskube.release import Sources
 from kubectl_glasskube_purge.purge.model.plan import Options, Plan
@@ -62,8 +63,9 @@ async def purged(
     async def missing_rights(*_: object) -> tuple[()]:
         return ()
 
-    for one in (connected, surveyed, missing_rights):
+    for one in (connected, surveyed):
         monkeypatch.setattr(flow, one.__name__, one)
+    monkeypatch.setattr(rights, "missing_rights", missing_rights)
     screen, record = Answers(answers), new_record()
     await flow.purge(flow.Request(sources=Sources(offline=True), **request), cast("Screen", screen), record)
     return screen, record

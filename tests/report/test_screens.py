@@ -35,6 +35,13 @@ LEFT = (
 )
 FIX = Problem("no-progress", "helm-controller is scaled to zero", "Start it: kubectl scale -n flux-system deploy/x")
 
+LACKING = Problem(
+    "rights",
+    "you (jane) lack 66 permissions on 17 kinds",
+    "The role is written to ./purge-role.yaml. An admin runs this command:",
+    copied=("kubectl apply -f ./purge-role.yaml",),
+)
+
 
 def ended(outcome: str, **more: Any) -> RenderableType:
     backups = ["/backups/prod-eu-20261123T091142Z.yaml"]
@@ -74,7 +81,7 @@ def screens() -> dict[str, RenderableType]:
         "progress": Group(*progress(plan)),
         "end": ended("clean"),
         "declined": ended("declined"),
-        "refused": ended("refused", error=Problem("rights", "you (jane) lack rights on 17 kinds", "Ask an admin.")),
+        "refused": ended("refused", error=LACKING),
         "not-finished": ended("incomplete", error=FIX, verification=Verification(LEFT, ())),
         "failed": ended("failed", error=FIX),
         "verify": human.verification(record(SURVEY, outcome="incomplete", verification=Verification(LEFT, ("pods",)))),

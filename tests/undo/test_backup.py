@@ -189,3 +189,13 @@ def test_only_an_unchanged_backup_that_this_machine_noted_is_used(
 )
 def test_what_is_no_note_of_a_backup_is_left_out(value: object) -> None:
     assert backup.remembered(noting(value)) == ()
+
+
+def test_the_purge_that_is_resumed_is_named_by_the_time_of_its_last_backup() -> None:
+    def named(*files: str) -> str:
+        return backup.interrupted(noting([{"digest": "0" * 64, "name": name} for name in files]))
+
+    assert named("a-20261123T091142Z.yaml", "b-20261124T220305Z.yaml") == "the purge of 2026-11-24 22:03 UTC"
+    assert named("a-20261123T091142Z.yaml", "mine.yaml") == "the purge of 2026-11-23 09:11 UTC"
+    assert named("mine.yaml") == "an interrupted purge"
+    assert backup.interrupted(Survey()) == ""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Awaitable, Callable
 
-from kubectl_glasskube_purge.cli import running
+from kubectl_glasskube_purge.cli import running, streams
 from kubectl_glasskube_purge.cli.arguments import Line, UsageError
 from kubectl_glasskube_purge.cli.options import (
     BACKUP,
@@ -75,6 +76,7 @@ def run(line: Line) -> int:
         options=line.fill(Options),
         sources=line.fill(Sources),
         version=line[GLASSKUBE_VERSION],
+        role_file=line[OUTPUT].is_for_people and streams.is_terminal(sys.stderr),
         dry_run=bool(line[DRY_RUN]),
         dry_run_on_server=line[DRY_RUN] == "server",
         limits=line.fill(Limits),
