@@ -53,7 +53,7 @@ test-kubernetes: setup ## Run the core of the cluster's tests on Kubernetes VERS
 
 .PHONY: snapshots
 snapshots: setup ## Write the screens that tests compare with again; look at the difference
-	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/report/test_screens.py
+	UPDATE_SNAPSHOTS=1 $(BIN)/python -m pytest -q tests/report/test_screens.py tests/report/test_page.py
 
 .PHONY: bench
 bench: controlplane ## Measure against kubectl delete, and start-up
@@ -65,7 +65,7 @@ docs: setup ## Write what in docs/ is made of code: the references, the man page
 	$(BIN)/python scripts/compatibility.py
 
 .PHONY: screenshots
-screenshots: controlplane ## Draw the pictures in docs/ anew, from a purge that really runs
+screenshots: controlplane ## Draw the pictures in docs/ again, from a real purge
 	$(BIN)/python -m tests.cluster.screenshots
 
 # -- what is released; each of these is a step of the release workflow, too
@@ -104,7 +104,7 @@ checksums: ## Write dist/SHA256SUMS
 	cd dist && rm -f SHA256SUMS && sha256sum -- * > ../SHA256SUMS.part && mv ../SHA256SUMS.part SHA256SUMS
 
 .PHONY: lock
-lock: ## Resolve anew, with uv, what the archive is made of: ready-made for every platform
+lock: ## Resolve again, with uv, what the archive is made of: wheels for every platform
 	$(LOCK) pyproject.toml --constraint krew/constraints.txt --output-file krew/requirements.txt
 	for name in build wheel release; do \
 		$(LOCK) krew/$$name-requirements.in --constraint krew/requirements.txt \

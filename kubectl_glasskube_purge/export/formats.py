@@ -78,7 +78,7 @@ def _upgrade(release: Release) -> str:
 
 
 def flux(export: Export) -> Files:
-    """HelmRepositories and HelmReleases, which the running Flux goes on with: nothing is installed anew."""
+    """HelmRepositories and HelmReleases, which the running Flux continues with: nothing is installed again."""
     files: dict[str, str] = {}
     for _, release in export.releases:
         objects = [one for one in (release.repository, release.helm_release) if one]

@@ -182,7 +182,7 @@ def _source(value: Mapping[str, Any], survey: Survey, seen: tuple[tuple[str, str
     if not (one := reference.get("packageRef")):
         return "", False
     key = (str(one.get("name")), str(one.get("value")))
-    # The reference has no namespace: whichever package is meant, a Secret's content stays hidden.
+    # The reference has no namespace: a Secret's content is hidden for every package.
     others = [found.get("spec", "values", key[1]) for found in survey.package_objects if found.ref.name == key[0]]
     secret = key not in seen and any(_source(other, survey, (*seen, key))[1] for other in others if other)
     return f", from package {key[0]}, value {key[1]}", secret

@@ -71,6 +71,6 @@ async def _find(client: Client, looked: Survey, resource: Resource, wanted: Want
         found = await client.get(resource.ref(wanted.namespace, wanted.name))
         if found is not None:
             return found
-    elsewhere = "" if wanted.namespace or not resource.namespaced else " that has to do with Glasskube"
+    elsewhere = "" if wanted.namespace or not resource.namespaced else " related to Glasskube"
     hint = "Say with -n in which namespace it is." if elsewhere else f"See what there is: kubectl get -A {resource}"
     raise NotFound(f'{resource} "{wanted.name}"{elsewhere} not found', hint=hint)

@@ -386,7 +386,7 @@ async def _leave_no_notes(client: Client, after: Survey) -> None:
     for name in (NAMESPACE, FLUX_NAMESPACE):
         namespace = after.get(Ref("", "Namespace", "", name))
         if namespace is not None and not namespace.terminating:
-            # Whoever may write it and not take it off, or finds the namespace gone, has lost nothing.
+            # A note that can't be removed, or whose namespace is gone, does no harm.
             with contextlib.suppress(Forbidden, Refused, NotFound, Conflict):
                 await backup.forget(client, namespace)
 

@@ -97,7 +97,7 @@ async def restore(request: RestoreRequest, screen: Screen, record: Record) -> No
             if yes and separate and not request.trust_file:
                 named = plural(len(separate), "object")
                 yes = agreed(journey, f"The file isn't this machine's backup. Apply the {named} in the warnings, too?")
-            began += clock() - asked  # whoever answers may take their time
+            began += clock() - asked  # the question may be open for minutes
             if not yes:
                 return
             # Minutes may have passed: what is carried out is decided from a fresh look.
@@ -206,7 +206,7 @@ def _nothing_new(plan: Plan) -> bool:
 
 
 def _offered(options: Options, decided: Restore, screen: Screen) -> Options:
-    """Asks whether the sidecar's image may come from where it is now; nothing is changed without a yes."""
+    """Asks whether the sidecar's image may be taken from its present registry; nothing is changed without a yes."""
     gone = next((warning for warning in decided.plan.warnings if warning.code == SIDECAR_WARNING), None)
     if gone is None:
         return options

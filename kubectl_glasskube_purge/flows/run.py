@@ -1,4 +1,4 @@
-"""What every flow has to do with: the screen, the connection, the question, the wish to stop, the record."""
+"""What all flows share: the screen, the connection, the question, the wish to stop, the record."""
 
 from __future__ import annotations
 

@@ -22,6 +22,8 @@ from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 from . import names
 
 API_VERSION = "glasskube-purge/v1"
+UNFORESEEN = "made by what was deleted, after the survey"
+"""The reason of what the plan doesn't name."""
 
 
 class NotAReport(ProblemError):
@@ -142,8 +144,7 @@ def _stage(record: Record, stage: Stage) -> dict[str, Any]:
         for c in stage.consequences
     ]
     objects += [
-        _entry(record, event.ref, event.uid, event.verb, "made by what was deleted, after the survey")
-        for event in record.followed.get(stage.name, ())
+        _entry(record, event.ref, event.uid, event.verb, UNFORESEEN) for event in record.followed.get(stage.name, ())
     ]
     began = {"at": round(record.stage_moments[stage.name], 3)} if stage.name in record.stage_moments else {}
     seconds = round(record.stage_seconds.get(stage.name, 0.0), 3)

@@ -6,7 +6,6 @@ The preview is `preview`'s, what is seen in between `progress`'s. All of it work
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator
 
 from rich.console import Group, RenderableType
@@ -17,7 +16,7 @@ from kubectl_glasskube_purge.purge.judge.verify import JUST_EXISTS
 from kubectl_glasskube_purge.purge.model.record import Record
 
 from .layout import Columns, Heading, Labelled, Paragraph, text, unbroken
-from .names import seconds, tilde
+from .names import NOT_TO_UNDO, restore_command, seconds, tilde, typed
 from .preview import by_kind, folded, kept, listed
 
 _SHOWN = 20
@@ -65,7 +64,7 @@ def _clean(record: Record) -> Iterator[RenderableType]:
     if more := len(foreseen) - len(behind):
         lines.append(("Kept", f"{plural(more, 'object')} (see above)"))
     if plan and plan.kept_packages and record.backups:
-        files = f"kubectl glasskube purge export --from {_typed(record.backups[-1])}"
+        files = f"kubectl glasskube purge export --from {typed(record.backups[-1])}"
         lines.append(("Export", f"{files}, for Helm, Flux or Argo CD"))
     yield from _facts([*lines, *_way_back(record)])
 
@@ -76,16 +75,9 @@ def _dry_run(record: Record) -> Iterator[RenderableType]:
 
 
 def _way_back(record: Record) -> Iterator[tuple[str, str]]:
-    undoable = record.kind == "PurgeReport" and record.outcome not in ("dry-run", "declined", "refused", "rolled-back")
-    if record.backups and undoable:
+    if record.backups and record.kind == "PurgeReport" and record.outcome not in NOT_TO_UNDO:
         yield "Backup", tilde(record.backups[-1])
-        yield "Undo", f"kubectl glasskube purge restore {' '.join(map(_typed, record.backups))}"
-
-
-def _typed(file: str) -> str:
-    """A file's name as one types it. The shell, not the plugin, reads the `~`: it stands outside of any quotes."""
-    short = tilde(file)
-    return f"~/{shlex.quote(short[2:])}" if short.startswith("~/") else shlex.quote(file)
+        yield "Undo", restore_command(record.backups)
 
 
 def _facts(lines: Iterable[tuple[str, str]]) -> Iterator[RenderableType]:

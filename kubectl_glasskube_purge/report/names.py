@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
+from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -32,11 +34,26 @@ def file_name(context: str, moment: datetime, suffix: str) -> str:
 
 
 def short(ref: Ref) -> str:
-    """`shop/postgres`: an object's name where its kind stands beside it."""
-    return f"{ref.namespace}/{ref.name}" if ref.namespace else ref.name
+    """`postgres -n shop`: an object's name where its kind is beside it."""
+    return f"{ref.name} -n {ref.namespace}" if ref.namespace else ref.name
 
 
 def tilde(path: str) -> str:
     """A path as people write it, with `~` for their home."""
     home = str(Path.home())
     return f"~{path[len(home) :]}" if path.startswith(home + os.sep) else path
+
+
+def typed(path: str) -> str:
+    """A path as people type it. The shell reads the `~`, so it is outside of any quotes."""
+    written = tilde(path)
+    return f"~/{shlex.quote(written[2:])}" if written.startswith("~/") else shlex.quote(path)
+
+
+NOT_TO_UNDO = frozenset({"dry-run", "declined", "refused", "rolled-back"})
+"""Outcomes after which there is nothing to restore."""
+
+
+def restore_command(backups: Iterable[str], write: Callable[[str], str] = typed) -> str:
+    """The command that restores what these files hold."""
+    return f"kubectl glasskube purge restore {' '.join(map(write, backups))}"

@@ -83,6 +83,7 @@ def render_report(report: Report) -> str:
         mood=summary.mood(report),
         figures=summary.figures(report),
         ticket=summary.ticket(report),
+        undo=summary.undo(report),
         graph=graph.layout(report.packages),
         graph_size=graph,
         cards=_cards(report, along),
@@ -107,6 +108,7 @@ def _template() -> Template:
         "clip": clip,
         "plural": plural,
         "seconds": seconds,
+        "short": short,
         "utc": lambda moment: moment.strftime("%Y-%m-%d %H:%M:%S UTC"),
     }
     return environment.from_string(_asset("page.html.j2"))

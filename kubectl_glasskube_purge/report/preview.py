@@ -1,4 +1,4 @@
-"""The preview of a purge: what goes, what can't be brought back, what stays. Draws; decides nothing.
+"""The preview of a purge: what is deleted, what is lost, what is kept. Draws; decides nothing.
 
 At most 20 lines for an ordinary cluster, what hurts most last, right above the question;
 with `wide` a tree of the stages with every object, hung on the one it is deleted with, with the reason.
@@ -160,7 +160,7 @@ def _rows(label: str, lines: Iterable[str]) -> Iterator[tuple[str, str]]:
 def _deleted(plan: Plan) -> Iterator[str]:
     packages, namespaces = _going(plan, *facts.PACKAGE_GROUP_KINDS), _going(plan, NAMESPACE)
     if packages:
-        yield f"{plural(len(packages), 'package')}: {some(map(_package, packages))}"
+        yield f"{plural(len(packages), 'package')}: {some(map(short, packages))}"
     if namespaces:
         yield f"{plural(len(namespaces), 'namespace')}: {some(ref.name for ref in namespaces)}"
     workloads, releases = _going(plan, *_WORKLOADS), _going(plan, facts.HELM_RELEASE.group_kind)
@@ -175,7 +175,7 @@ def _kept_packages(plan: Plan) -> Iterator[str]:
         chosen = [one for one in plan.packages if one.decision == decision]
         if not chosen:
             continue
-        names = some(_package(one.package) + (f" ({one.uses[0].words})" if one.uses else "") for one in chosen)
+        names = some(short(one.package) + (f" ({one.uses[0].words})" if one.uses else "") for one in chosen)
         if decision == "keep":
             names += f"; handed over to {'Flux' if plan.keep_packages == 'flux' else 'Helm'}"
         yield f"{plural(len(chosen), 'package')}{'' if decision == 'keep' else ' not decided'}: {names}"
@@ -188,10 +188,6 @@ def _kept_others(stay: Sequence[Kept]) -> Iterator[str]:
         yield f"{what} ({why})"
     if more := sum(len(group) for _, group in groups[_REASONS:]):
         yield f"{plural(more, 'more object')} (-o wide)"
-
-
-def _package(ref: Ref) -> str:
-    return f"{ref.name} -n {ref.namespace}" if ref.namespace else ref.name
 
 
 def _findings(plan: Plan) -> list[str]:
@@ -302,7 +298,7 @@ def _by_reason(stay: Sequence[Kept]) -> list[tuple[str, list[Kept]]]:
 
 
 def kept(stay: Sequence[Kept], wide: bool = False) -> Columns:
-    """What stays, folded where many stay for the same reason."""
+    """What is kept, folded where many have the same reason."""
     rows: list[tuple[str, str]] = []
     for why, group in _by_reason(stay):
         if wide or len(group) <= 3:

@@ -34,7 +34,7 @@ from kubectl_glasskube_purge.kube.problem import Problem
 from kubectl_glasskube_purge.kube.wording import printable
 from kubectl_glasskube_purge.purge.model.outcome import EXIT_CODE_OF, Outcome
 
-from .document import NotAReport
+from .document import UNFORESEEN, NotAReport
 
 _MOST = 1_000_000_000
 """Seconds of more than thirty years: no real run."""
@@ -92,6 +92,11 @@ class Entry(Named):
     def gone(self) -> bool:
         """Whether it was there to be deleted, and is deleted."""
         return self.action == "delete" and self.outcome in ("deleted", "absent")
+
+    @property
+    def direct(self) -> bool:
+        """Whether the plan asks for it: not a consequence, and not made after the survey."""
+        return self.because is None and self.reason != UNFORESEEN
 
 
 class StageRun(_Read):
@@ -156,6 +161,11 @@ class Report(_Read):
     unreadable: tuple[str, ...] = ()
     warnings: tuple[Problem, ...] = ()
     error: Problem | None = None
+
+    @property
+    def took(self) -> float:
+        """Seconds of the stages, without the question; of the whole run if the document has no stages."""
+        return sum(stage.seconds for stage in self.stages) or self.seconds
 
     @property
     def finished(self) -> datetime:

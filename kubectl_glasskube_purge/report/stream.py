@@ -1,6 +1,6 @@
 """`-o jsonl`: each event of a run as one line of JSON, as it happens. Its fields are a contract, `stream.schema.json`.
 
-The last line is of type `report` and holds the whole report document: whoever
+The last line is of type `report` and holds the whole report document: who
 reads the stream to its end needs nothing else, and a stream without that line
 was cut off.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,13 +11,16 @@ from typing import TYPE_CHECKING
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.wording import displayed, plural, some
 
-from .names import seconds, short
+from .names import NOT_TO_UNDO, restore_command, seconds, short
 
 if TYPE_CHECKING:
     from .reader import Noted, Report
 
 NAMED = 12
 """Objects that a line of the ticket names."""
+
+_UNBROKEN = "\0-n\0"
+"""In place of ` -n ` while lines are broken: a name that can be copied stays on one line."""
 
 _WIDTH = 88
 _LABEL = 11
@@ -85,7 +89,11 @@ def _counts(report: Report) -> _Counts:
     deletes = [entry for entry in report.entries if entry.action == "delete"]
     gone = [entry for entry in deletes if entry.gone]
     along = sum(entry.because is not None for entry in gone)
-    return _Counts(len(gone) - along, along, len(deletes) - len(gone))
+    return _Counts(sum(entry.direct for entry in gone), along, len(deletes) - len(gone))
+
+
+def _deleted(counts: _Counts) -> str:
+    return plural(counts.direct, "object") + (f", and {counts.along} with them," if counts.along else "")
 
 
 def lead(report: Report) -> str:
@@ -96,12 +104,9 @@ def lead(report: Report) -> str:
         if counts.ahead and report.outcome == "dry-run":
             words += f" A purge would delete {plural(counts.ahead, 'object')}."
         return words
-    words = f"{plural(counts.direct, 'object')} deleted"
-    if counts.along:
-        words += f", and {counts.along} more that went with them"
-    words += f", in {seconds(report.seconds)}."
+    words = f"{_deleted(counts)} deleted in {seconds(report.took)}."
     if report.outcome == "clean":
-        words += " A second look at the cluster found nothing left."
+        words += " A second survey of the cluster found nothing left."
     return words
 
 
@@ -118,7 +123,7 @@ def figures(report: Report) -> list[tuple[str, str]]:
         (len(report.leftovers), "left over"),
     ]
     told = [(str(number), _noun(number, noun)) for number, noun in numbers if number]
-    return told if planned else [*told, (seconds(report.seconds), "from start to end")]
+    return told if planned else [*told, (seconds(report.took), "for the deletion")]
 
 
 def _noun(number: int, noun: str) -> str:
@@ -128,17 +133,22 @@ def _noun(number: int, noun: str) -> str:
     return plural(number, head).partition(" ")[2] + (f" {rest}" if rest else "")
 
 
+def undo(report: Report) -> str:
+    """The command that restores what was deleted, with whole paths: others read the page; `""` if there is none."""
+    return restore_command(report.backups, shlex.quote) if report.backups and report.outcome not in NOT_TO_UNDO else ""
+
+
 def ticket(report: Report) -> str:
     """The run in a dozen lines of plain text, for a ticket without attachments."""
     return "".join(
         textwrap.fill(
-            value,
+            value.replace(" -n ", _UNBROKEN),
             width=_WIDTH,
             initial_indent=label.ljust(_LABEL),
             subsequent_indent=" " * _LABEL,
             break_on_hyphens=False,
             break_long_words=False,
-        )
+        ).replace(_UNBROKEN, " -n ")
         + "\n"
         for label, value in _ticket(report)
     )
@@ -155,10 +165,10 @@ def _ticket(report: Report) -> Iterable[tuple[str, str]]:
         ("Cluster", f"{report.context} ({report.server})" if report.context and report.server else where(report)),
         ("By", " with ".join(filter(None, (report.user, f"kubectl-glasskube-purge {report.tool}".rstrip())))),
         ("Start", report.started.strftime("%Y-%m-%d %H:%M:%S UTC")),
-        ("End", f"{report.finished.strftime('%Y-%m-%d %H:%M:%S UTC')} ({seconds(report.seconds)})"),
+        ("End", f"{report.finished.strftime('%Y-%m-%d %H:%M:%S UTC')}"),
         ("Glasskube", f"{report.version}, detected from {report.detected_by or 'the user'}" if report.version else ""),
         ("Packages", some((short(package.ref) for package in report.packages), NAMED)),
-        ("Removed", f"{plural(counts.direct, 'object')}, and {counts.along} that went with them" if removed else ""),
+        ("Removed", f"{_deleted(counts).rstrip(',')} in {seconds(report.took)}" if removed else ""),
         ("Flux", "" if report.flux in ("", "absent") else flux),
         ("Kept", _all_of(report.kept)),
         ("Lost" if complete else "At stake", _all_of(report.lost)),

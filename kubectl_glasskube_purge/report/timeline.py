@@ -86,14 +86,15 @@ def layout(stages: Sequence[StageRun]) -> Timeline:
     lanes = []
     for position, ((stage, at), bins) in enumerate(zip(begun, counted, strict=True)):
         number = sum(bins.values())
+        first = min(at, *gone(stage), at)  # a namespace may be gone before its stage begins
         lanes.append(
             Lane(
                 name=stage.name,
                 y=TOP + (position + 1) * LANE,
-                x=LEFT + at * scale,
-                width=max(max(stage.seconds, *(moment - at for moment in gone(stage)), 0.0) * scale, 2.0),
+                x=LEFT + first * scale,
+                width=max((max(at + stage.seconds, *gone(stage), at) - first) * scale, 2.0),
                 number=number,
-                words=f"{stage.name}: {number} gone, from {seconds(at)} on, for {seconds(stage.seconds)}",
+                words=f"{stage.name}: {number} deleted, the stage from {seconds(at)} on, for {seconds(stage.seconds)}",
                 bars=tuple(_bar(key, count, most, scale) for key, count in sorted(bins.items())),
             )
         )

@@ -164,6 +164,7 @@ def test_nothing_leaves_the_picture(stages: list[StageRun]) -> None:
         assert lane.x + lane.width <= right + 2.1
         for bar in lane.bars:
             assert timeline.LEFT <= bar.x <= right + 0.1
+            assert lane.x - timeline.BAR <= bar.x <= lane.x + lane.width
             assert 0 < bar.height <= timeline.LANE
     assert len(drawing.ticks) <= 10
     for tick in drawing.ticks:

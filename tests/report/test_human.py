@@ -182,7 +182,7 @@ def test_verify_says_what_is_held_and_folds_what_just_exists() -> None:
     made = record(cluster(*NAMES), outcome="incomplete", verification=Verification((*left, held), ("secrets",)))
     said = drawn(human.verification(made))
     assert "Glasskube v0.26.1 is in prod-eu: 10 objects." in said
-    assert re.search(r"9 ConfigMaps +a/c0, a/c1, a/c2 and 6 more", said)
+    assert re.search(r"9 ConfigMaps +c0 -n a, c1 -n a, c2 -n a and 6 more", said)
     assert re.search(r"namespace/stuck +Terminating: something", said)
     assert "Can't be read, so not known to be clean: secrets" in said
     assert "configmap/c8 -n a" in drawn(human.verification(made, wide=True))

@@ -18,9 +18,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kubectl_glasskube_purge.kube.objects import Ref
+from kubectl_glasskube_purge.purge.model.events import ObjectDone
 from kubectl_glasskube_purge.purge.model.outcome import Outcome
-from kubectl_glasskube_purge.report import document, page
+from kubectl_glasskube_purge.report import document, human, page
 from tests.report.html import Page
+from tests.report.plans import cluster, decided, record
+from tests.report.test_human import drawn as terminal
+from tests.snapshots import assert_as_before
 
 from . import samples
 
@@ -199,9 +204,9 @@ def test_everything_in_the_document_is_on_the_page(make: Callable[[], samples.Do
     text = drawn(made).all("body")[0].text
     for stage in made["stages"]:
         for entry in stage["objects"]:
-            name = f"{entry['namespace']}/{entry['name']}" if entry["namespace"] else entry["name"]
+            name = f"{entry['name']} -n {entry['namespace']}" if entry["namespace"] else entry["name"]
             assert name in text
-            assert entry["kind"] in text
+            assert entry["kind"].lower() in text.lower()
     for key, words in (("kept", "why"), ("leftovers", "why"), ("lost", "what")):
         for noted in made.get(key, ()):
             assert noted["name"] in text
@@ -217,7 +222,44 @@ def test_everything_in_the_document_is_on_the_page(make: Callable[[], samples.Do
 
 def test_what_went_in_which_second_is_a_table() -> None:
     rows = drawn(samples.purged()).by_id("timeline").text
-    assert re.search(r"\n17namespacesNamespace flux-system, Namespace glasskube-system", rows)
+    assert re.search(r"\n17namespacesnamespace/flux-system, namespace/glasskube-system", rows)
+
+
+def test_the_page_has_the_command_that_undoes_the_run() -> None:
+    made = {**samples.purged(), "backup": {"file": "/b/2 b.yaml", "files": ["/b/1.yaml", "/b/2 b.yaml"]}}
+    assert "kubectl glasskube purge restore /b/1.yaml '/b/2 b.yaml'" in drawn(made).by_id("before").text
+    for outcome in ("declined", "rolled-back"):
+        assert "purge restore" not in drawn({**made, "outcome": outcome}).by_id("before").text
+
+
+def test_the_page_has_the_numbers_and_seconds_of_the_terminal() -> None:
+    plan = decided(cluster("argo-cd", "shop/postgres"))
+    made = record(cluster("argo-cd", "shop/postgres"), outcome="clean", seconds=3000.0, stage_seconds={"packages": 9.5})
+    for stage in plan.stages:
+        for found in stage.going:
+            made.take(ObjectDone(stage.name, found.ref, found.uid, "delete", "deleted"))
+    late = Ref("", "Pod", "shop", "started-meanwhile")
+    made.take(ObjectDone(plan.stages[0].name, late, "uid-late", "delete", "deleted", direct=False))
+    said = re.search(r"(\d+) objects, and (\d+) with them, in (\S+),", terminal(human.end(made), 200))
+    assert said is not None
+    figures = {item.text for item in drawn(document.document(made)).all("li")}
+    direct, along, took = said.groups()
+    assert {f"{direct}objects deleted", f"{along}went with them", f"{took}for the deletion"} <= figures
+
+
+def test_every_long_word_wraps_and_every_table_scrolls() -> None:
+    parsed = drawn(samples.purged())
+    (style,) = parsed.all("style")
+    assert re.search(r"^body \{[^}]*overflow-wrap: anywhere", style.text, re.MULTILINE)
+    assert not re.search(r"grid-template-columns:[^;]* 1fr", style.text.replace("minmax(0, 1fr)", ""))
+    scrolling = [one for one in parsed.all("div") if "scroll" in one.attributes.get("class", "").split()]
+    drawings = [one for one in parsed.all("svg") if "aria-labelledby" in one.attributes]
+    assert len(scrolling) == len(parsed.all("table")) + len(drawings)
+
+
+def test_the_page_is_as_it_was() -> None:
+    html = page.render(samples.purged()).replace(page._asset("page.css"), "…")
+    assert_as_before("page", re.sub(r"sha256-[^']+", "…", html))
 
 
 def test_a_report_without_times_has_no_timeline() -> None:
@@ -266,7 +308,7 @@ def test_the_ticket_is_a_dozen_lines_of_plain_text(make: Callable[[], samples.Do
 
 def test_the_ticket_says_what_was_lost_kept_and_saved() -> None:
     text = drawn(samples.purged()).all("pre")[0].text
-    assert re.search(r"^Packages\s+argo-cd, cert-manager, .*shop/postgres", text, re.MULTILINE)
+    assert re.search(r"^Packages\s+argo-cd, cert-manager, [^:]*postgres -n shop", text, re.MULTILINE)
     assert re.search(r"^Lost\s+persistentvolumeclaim/redis-data -n argo-cd$", text, re.MULTILINE)
     kept = r"^Kept\s+namespace/shop, persistentvolumeclaim/data-postgres-0 -n shop$"
     assert re.search(kept, text, re.MULTILINE)

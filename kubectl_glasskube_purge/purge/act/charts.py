@@ -31,7 +31,7 @@ async def abandon(run: Run, found: Found) -> None:
     for uid, tracked in [*run.tracked.items()]:
         ref = tracked.found.ref
         if not tracked.gone and ref not in going and ref in run.plan.going:
-            run.settle(uid, "kept", "stays behind: its chart's stored release doesn't prove it")
+            run.settle(uid, "kept", "kept: its chart's stored release doesn't prove it")
     run.waiting += steps
 
 

@@ -138,7 +138,7 @@ async def _take(client: Client, namespace: Found, mine: Claim, say: Callable[[st
                 raise errors.Conflict(f"{found.ref.display} can't be claimed: {error.message}") from error
             await asyncio.sleep(RENEWED_EVERY / 10)
         except (errors.Forbidden, errors.NotFound, errors.Refused, errors.WebhookUnreachable):
-            # Whoever may not write on it may still purge: every delete names its object.
+            # A user who may not write it may still purge: every delete names its object.
             return False
         else:
             if other is not None and is_dead(other):

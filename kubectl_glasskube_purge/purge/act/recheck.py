@@ -101,7 +101,7 @@ def _spare_flux(run: Run, why: str) -> Spared:
     of_flux = inventory.every_flux_object()
     error = GuardStopped(
         "flux-in-use",
-        f"Flux is in use since the preview, so it stays: {why}",
+        f"Flux is in use since the preview, so it is kept: {why}",
         "Everything else is gone. Keep Flux, or run this again: the cluster is surveyed again.",
     )
     followers = {c.found.ref for stage in run.plan.stages for c in stage.consequences if c.root in of_flux}
