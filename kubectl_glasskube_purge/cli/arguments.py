@@ -39,6 +39,8 @@ class Line:
     values: Mapping[str, Any] = field(default_factory=dict)
     """Option's name → its value, for those that were given. A switch that is off isn't there."""
     arguments: tuple[str, ...] = ()
+    options: tuple[tuple[str, str], ...] = ()
+    """Each option's name, and it as it is typed: `--keep=web`."""
 
     def __getitem__(self, option: Option[T]) -> T:
         """The value of an option, its default if it wasn't given."""
@@ -91,7 +93,10 @@ def _line(split: _Split, command: Command) -> Line:
             value = (*values.get(option.name, ()), *(value if isinstance(value, tuple) else (value,)))
         values[option.name] = value
     _count(command, split.arguments)
-    return Line(command, {name: value for name, value in values.items() if value is not False}, tuple(split.arguments))
+    named = [(one.option.name, one.value) for one in split.given]
+    typed = tuple((name, name if value is None else f"{name}={value}") for name, value in named)
+    given = {name: value for name, value in values.items() if value is not False}
+    return Line(command, given, tuple(split.arguments), typed)
 
 
 class Begun(NamedTuple):

@@ -47,6 +47,8 @@ class Show:
     verifying: bool = False
     stdout_taken: bool = False
     """Whether something else than the result goes to stdout."""
+    again: str = ""
+    """The command that goes on with a purge that didn't finish."""
     page: Path | None = None
     """`--report`."""
     result: Callable[[Record], None] | None = None
@@ -60,6 +62,7 @@ def run(work: Work, show: Show) -> int:
     log_requests(show.verbosity)
     exec_plugin.around = live.paused
     record = new_record()
+    record.again = show.again
     started = time.monotonic()
     with Signals(last=live.restore) as signals:
         screen = TerminalScreen(show.output, dry_run=show.dry_run, plain=show.plain, signals=signals)

@@ -101,6 +101,8 @@ def _bad_end(record: Record, wide: bool) -> Iterator[RenderableType]:
     if error.hint:
         yield Labelled([("Fix", error.hint)])
     yield from map(unbroken, error.copied)
+    if record.again and record.outcome in ("failed", "incomplete", "interrupted"):
+        yield Labelled([("Next", record.again)])
     yield from _facts(_way_back(record))
 
 

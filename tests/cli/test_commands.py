@@ -60,6 +60,25 @@ def test_every_option_reaches_its_command(command: Command, monkeypatch: pytest.
     assert asked <= offered.keys()
 
 
+@pytest.mark.parametrize(
+    ("words", "again"),
+    [
+        ([], ""),
+        (["--keep", "web", "-y", "--flux=keep", "--keep=shop/db"], " --keep=web --flux=keep --keep=shop/db"),
+        (["--context", "a b;c", "--force-finalizers"], " '--context=a b;c' --force-finalizers"),
+        (["--token=SECRET", "--backup=once.yaml", "-ojson", "--timeout=1m", "--no-backup=false"], " --no-backup=false"),
+    ],
+    ids=["bare", "decisions", "quoted", "once"],
+)
+def test_the_command_that_goes_on_has_the_options_that_decide(
+    words: list[str], again: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[running.Show] = []
+    monkeypatch.setattr(running, "run", lambda _, show: shown.append(show) or 0)
+    assert main.run(words) == 0
+    assert shown[0].again == f"kubectl glasskube purge{again}"
+
+
 @each_command
 def test_a_command_is_called_with_what_was_typed(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[Line] = []

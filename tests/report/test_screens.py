@@ -82,7 +82,9 @@ def screens() -> dict[str, RenderableType]:
         "end": ended("clean"),
         "declined": ended("declined"),
         "refused": ended("refused", error=LACKING),
-        "not-finished": ended("incomplete", error=FIX, verification=Verification(LEFT, ())),
+        "not-finished": ended(
+            "incomplete", again="kubectl glasskube purge --flux=delete", error=FIX, verification=Verification(LEFT, ())
+        ),
         "failed": ended("failed", error=FIX),
         "verify": human.verification(record(SURVEY, outcome="incomplete", verification=Verification(LEFT, ("pods",)))),
         "restore": changes.preview(TARGET, actions, changes.RESTORE, ["/backups/prod.yaml"]),

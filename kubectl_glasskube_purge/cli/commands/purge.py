@@ -18,6 +18,7 @@ from kubectl_glasskube_purge.cli.options import (
     ROLE,
     ROLLBACK,
 )
+from kubectl_glasskube_purge.cli.usage import PROGRAM
 from kubectl_glasskube_purge.flows import purge as flow
 from kubectl_glasskube_purge.glasskube.release import Sources
 from kubectl_glasskube_purge.kube.client import Client
@@ -55,6 +56,20 @@ def _export(line: Line) -> Callable[[Client, Survey], Awaitable[object]] | None:
     return partial(of_survey, ExportRequest(where, form))
 
 
+_ONCE = (
+    "--yes --dry-run --role --output --report --backup --rollback-on-failure --export --export-format --timeout "
+    "--wait-idle --plain --v --debug --token --username --password --proxy-url"
+)
+"""Options that decide nothing about the cluster's objects, name a file of this run, or are secret."""
+
+
+def _again(line: Line) -> str:
+    """The command that goes on with this purge, with the options that decide."""
+    import shlex
+
+    return " ".join([PROGRAM, *(shlex.quote(typed) for name, typed in line.options if name not in _ONCE.split())])
+
+
 def run(line: Line) -> int:
     """Removes Glasskube from the cluster."""
     to_stdout = line[BACKUP] == flow.STDOUT
@@ -81,5 +96,5 @@ def run(line: Line) -> int:
         dry_run_on_server=line[DRY_RUN] == "server",
         limits=line.fill(Limits),
     )
-    show = line.fill(running.Show, dry_run=request.dry_run, stdout_taken=to_stdout)
+    show = line.fill(running.Show, again=_again(line), dry_run=request.dry_run, stdout_taken=to_stdout)
     return running.run(lambda screen, record: flow.purge(request, screen, record), show)

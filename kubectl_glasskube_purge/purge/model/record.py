@@ -76,6 +76,8 @@ class Record:
     outcome: Outcome = "failed"
     exit_code: int | None = None
     error: Problem | None = None
+    again: str = ""
+    """The command that goes on, with the options that decide the same; `""` if there is none."""
     seconds: float = 0.0
     _named: tuple[Plan | None, frozenset[Ref]] = (None, frozenset())
     """What the plan names, so that not every event has to ask it again."""
