@@ -238,8 +238,8 @@ DECIDING: Options = (
     switch("--delete-shared-flux", "With --flux=delete: also where others use it."),
     Option(
         "--keep-packages",
-        "What the packages installed stays and runs on: flux hands it over to Flux, helm to plain Helm;"
-        " without a value to Flux where it stays.",
+        "Keep what the packages installed running: flux hands it over to Flux, helm to plain Helm;"
+        " without a value to Flux if Flux is kept.",
         "",
         values=("auto", "flux", "helm"),
         bare="auto",
@@ -263,7 +263,7 @@ DECIDING: Options = (
     switch("--delete-crds", "Delete the CRDs that Helm leaves, if they have no instances."),
     Option(
         "--include-foreign",
-        f"Delete what others put into a namespace that goes, too; without a value into {SYSTEM}. May be given several"
+        f"Also delete what others put into a deleted namespace; without a value into {SYSTEM}. May be given several"
         " times.",
         (),
         metavar="NAMESPACE",

@@ -46,7 +46,7 @@ class Screen(Protocol):
         """Says something on the way."""
 
 
-NOBODY_TO_ASK = Problem(
+NO_TERMINAL = Problem(
     "no-terminal",
     "stdin is not a terminal",
     "See the plan with --dry-run, then use --yes.",
@@ -78,7 +78,7 @@ def agreed(journey: Journey[Any], question: str) -> bool:
     """Asks. Whatever isn't a yes is noted as the end of the run."""
     answer = journey.screen.ask(question)
     if answer is None:
-        refused(journey.record, NOBODY_TO_ASK)
+        refused(journey.record, NO_TERMINAL)
     elif not answer:
         journey.record.outcome = "declined"
     return bool(answer)

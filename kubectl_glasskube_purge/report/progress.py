@@ -6,6 +6,7 @@ what takes long, elsewhere. Reads events and nothing else.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TextIO
@@ -14,6 +15,7 @@ from rich.text import Text
 
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.wording import plural
 from kubectl_glasskube_purge.purge.model.events import Event, ObjectDone, StageStarted, Waiting
 from kubectl_glasskube_purge.purge.model.plan import Plan, Stage, Verb
 
@@ -68,6 +70,7 @@ class Progress:
         }
         self._live = Live(stream, self.lines) if live else None
         self._said = 0.0
+        self._repeated: Counter[str] = Counter()
         self._began = self._console.get_time()
 
     def __enter__(self) -> Progress:
@@ -83,11 +86,13 @@ class Progress:
                 stage.state, stage.seconds = "stopped", self._console.get_time() - stage.began
         if self._live is not None:
             self._live.__exit__(*raised)
+        if more := self._repeated.total() - len(self._repeated):
+            self._console.print(text(f"{plural(more, 'more message')} like the above (-o json has all)", "yellow"))
 
     def take(self, event: Event) -> None:
         """Shows what an event says."""
         if isinstance(event, Problem):
-            self._say(text(f"Note: {event.message}", "yellow"))
+            self._say_once(event.message, text(f"Note: {event.message}", "yellow"))
             return
         stage = self._stages[event.stage]
         if isinstance(event, StageStarted):
@@ -105,7 +110,8 @@ class Progress:
 
     def _count(self, stage: _State, event: ObjectDone) -> None:
         if event.outcome == "failed":
-            self._say(text(f"{event.ref.display}: {event.message}", "red"))
+            alike = event.message.replace(event.ref.name, "")
+            self._say_once(alike, text(f"{event.ref.display}: {event.message}", "red"))
         elif event.verb in (self._verb, "hand-over"):
             stage.done |= {event.ref} & stage.wanted
         stage.waiting = ""
@@ -116,6 +122,12 @@ class Progress:
         if self._live is None and event.seconds - self._said >= SAID_EVERY:
             self._said = event.seconds
             self._say(text(f"{stage.name} {stage.waiting} ({seconds(event.seconds)} without progress)"))
+
+    def _say_once(self, alike: str, what: Text) -> None:
+        """Says what is like nothing that was said; the rest is counted at the end."""
+        self._repeated[alike] += 1
+        if self._repeated[alike] == 1:
+            self._say(what)
 
     def _say(self, what: Text) -> None:
         if self._live is None:

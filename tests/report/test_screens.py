@@ -128,6 +128,18 @@ def test_warnings_of_one_kind_are_one_line_with_a_count() -> None:
     assert len(list(folded(alike, wide=True))) == 11
 
 
+def test_failures_of_one_kind_are_said_once_with_a_count() -> None:
+    stage = next(stage for stage in decided(SURVEY).stages if len(stage.actions) > 3)
+    stream = io.StringIO()
+    with Progress(decided(SURVEY), "delete", stream, live=False) as shown:
+        shown.take(StageStarted(stage.name, 3))
+        for action in stage.deletes[:3]:
+            message = f'"{action.ref.name}" was refused by a webhook'
+            shown.take(ObjectDone(stage.name, action.ref, action.found.uid, "delete", "failed", message))
+    assert stream.getvalue().count("was refused by a webhook") == 1
+    assert "2 more messages" in stream.getvalue()
+
+
 def test_what_can_be_copied_is_never_broken() -> None:
     command = "kubectl scale -n flux-system deployment/helm-controller --replicas=1"
     thing = "helmrelease.helm.toolkit.fluxcd.io/postgres-postgres -n shop"

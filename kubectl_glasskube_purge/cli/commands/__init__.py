@@ -68,7 +68,7 @@ PURGE = Command(
     _sections(
         ("What happens", (options.dry_run("delete"), options.YES, options.WAIT_IDLE, options.TIMEOUT, options.ROLE)),
         (
-            "What goes, and what stays",
+            "What is deleted, and what is kept",
             (
                 *options.DECIDING,
                 switch("--ignore-gitops", "Go on where Argo CD, Flux or Helm would put it back."),
@@ -106,7 +106,7 @@ EXPLAIN = Command(
     "Why the purge would delete or keep an object",
     "Says whether the purge, with these options, would delete an object, and why. Changes nothing.",
     _sections(
-        ("What goes, and what stays", options.DECIDING),
+        ("What is deleted, and what is kept", options.DECIDING),
         output=(options.output("human", "json", "yaml"),),
         namespace=text("--namespace", "Where the object is.", "NAME", short="-n"),
     ),

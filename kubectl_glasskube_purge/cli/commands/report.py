@@ -12,7 +12,7 @@ from kubectl_glasskube_purge.report import page
 
 
 def run(line: Line) -> int:
-    """Draws the page of a report: to stdout, or into the file that --report names. Raises `PageError`, `NotAReport`."""
+    """Renders a report as HTML: to stdout, or into the file that --report names. Raises `PageError`, `NotAReport`."""
     file, report = Path(line.arguments[0]), line[REPORT]
     if report is not None:
         page.check_writable(report)
