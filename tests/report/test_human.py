@@ -63,7 +63,7 @@ def test_wide_shows_every_object_with_its_reason() -> None:
     assert re.search(
         r"│  └─ deployment\.apps/postgres -n shop  installed by it|deployment\.apps/postgres -n shop", said
     )
-    assert "clusterpackage.packages.glasskube.dev/argo-cd  installed by Glasskube, which goes" in said
+    assert "clusterpackage.packages.glasskube.dev/argo-cd  installed by Glasskube, which is deleted" in said
 
 
 @pytest.mark.parametrize(("plain", "encoding"), [(True, "utf-8"), (False, "ascii")])

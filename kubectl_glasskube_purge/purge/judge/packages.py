@@ -84,7 +84,7 @@ def _webhook(survey: Survey) -> list[Action]:
 
 def _detach(protection: Protection, case: Case) -> Action:
     to_flux = case.mode and protection.found.ref.group_kind in facts.FLUX_GROUP_KINDS
-    reason = f"stays although its owner goes: {protection.why}"
+    reason = f"kept although its owner is deleted: {protection.why}"
     return Action("hand-over" if to_flux else "detach", protection.found, reason)
 
 
@@ -131,7 +131,7 @@ def _taken_down(case: Case, going: Mapping[Ref, Consequence]) -> Iterator[Action
         yield Action("delete", package, _INSTALLED, level=level, after=before | parts)
 
 
-_INSTALLED = "installed by Glasskube, which goes"
+_INSTALLED = "installed by Glasskube, which is deleted"
 
 
 def _instances(package: Ref, survey: Survey, going: Collection[Ref]) -> list[Found]:
@@ -246,7 +246,7 @@ def _users_of_flux(case: Case, going: Collection[Ref]) -> Iterator[Action]:
     """What others have Flux do, where it goes all the same."""
     for found in case.survey.of_kind(*facts.FLUX_GROUP_KINDS) if case.flux == "delete" else ():
         if found.ref not in going and found.ref not in case.protected:
-            yield Action("delete", found, "uses Flux, which goes (--delete-shared-flux)")
+            yield Action("delete", found, "uses Flux, which is deleted (--delete-shared-flux)")
 
 
 def _charts(case: Case) -> Iterator[Action]:
@@ -254,7 +254,7 @@ def _charts(case: Case) -> Iterator[Action]:
     for found in (*case.abandoned, *case.suspended):
         chart = case.survey.get(chart_of(found)) if found.ref.group_kind == facts.HELM_RELEASE.group_kind else None
         if chart is not None and chart.ref not in case.protected:
-            yield Action("delete", chart, f"made for {found.ref.display}, which goes")
+            yield Action("delete", chart, f"made for {found.ref.display}, which is deleted")
 
 
 # -- finalizers that no controller removes

@@ -74,15 +74,15 @@ def shared_flux(case: Case, plan: Plan) -> Problem | None:
     if case.needs_flux:
         return Problem(
             "flux-needed",
-            f"--flux=delete was asked for, but {displayed(case.needs_flux)} stays and needs it",
-            "Leave Flux with --flux=keep.",
+            f"--flux=delete was asked for, but {displayed(case.needs_flux)} is kept and needs it",
+            "Keep Flux with --flux=keep.",
         )
     if case.verdict.proven or case.options.delete_shared_flux:
         return None
     return Problem(
         "flux-shared",
         "--flux=delete was asked for, but it isn't proven that Glasskube brought Flux and nothing else uses it",
-        "Leave Flux with --flux=keep, or take it from everybody with --flux=delete --delete-shared-flux.",
+        "Keep Flux with --flux=keep, or delete it for all users with --flux=delete --delete-shared-flux.",
         details=tuple(evidence.text for evidence in case.verdict.evidence if evidence.against),
     )
 

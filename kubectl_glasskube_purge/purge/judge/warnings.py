@@ -99,7 +99,9 @@ def still_used(survey: Survey, plan: Plan) -> Iterator[Problem]:
         yield Problem("still-used", words)
     for one in plan.packages:
         for use in one.uses if one.decision == "delete" else ():
-            words = f"{one.package.display} goes (--delete-in-use), and with it what {displayed(use.users)} relies on"
+            words = (
+                f"{one.package.display} is deleted (--delete-in-use), and with it what {displayed(use.users)} relies on"
+            )
             yield Problem("still-used", f"{words}: {use.what}")
 
 
