@@ -119,7 +119,16 @@ def test_a_wheel_of_a_release_has_its_addresses(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_the_wheel_installs_and_runs_from_where_it_is_installed(wheel: Path, tmp_path: Path) -> None:
-    install = ("-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--disable-pip-version-check")
+    install = (
+        "-m",
+        "pip",
+        "install",
+        "--ignore-installed",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--disable-pip-version-check",
+    )
     run(sys.executable, *install, "--prefix", tmp_path, wheel)
     assert (tmp_path / MAN).read_bytes() == (ROOT / "docs/man/kubectl-glasskube-purge.1").read_bytes()
     assert {file.name for file in (tmp_path / "bin").iterdir()} > EXECUTABLES
