@@ -23,11 +23,15 @@ import pytest
 import yaml
 
 from kubectl_glasskube_purge.report.document import as_json
+from kubectl_glasskube_purge.undo import text
+from kubectl_glasskube_purge.undo.selection import Contents, Entry
+from kubectl_glasskube_purge.undo.text import Backup, Head
 from tests import snippets
 from tests.cluster.controlplane import ControlPlane
 from tests.cluster.dump import dump
 from tests.cluster.install import WantedPackage
 from tests.cluster.plugin import environment
+from tests.export import samples as packages
 from tests.glasskube.web import Web, ok, serving
 from tests.report import samples
 from tests.snippets import ROOT, Block, invocations
@@ -153,6 +157,9 @@ def test_what_the_pages_look_up_is_there_and_nothing_is_changed(
     shell = Shell(cluster, tmp_path, mirror.url + "/glasskube")
     (tmp_path / "purge.json").write_text(as_json(samples.purged()), "utf-8")
     (tmp_path / "manifest-aio.yaml").write_text(manifest("aio"), "utf-8")
+    head = Head("2026-11-23T09:11:42Z", "prod-eu", "https://10.0.0.1:6443", "v0.26.1", "1.0")
+    exported = Backup(Contents(tuple(map(Entry, packages.cluster()))), head)
+    (tmp_path / "prod-20261123T091142Z.yaml").write_text(text.dump(exported), "utf-8")
 
     looking = dict.fromkeys(
         statement
