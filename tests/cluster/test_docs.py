@@ -159,7 +159,7 @@ def test_what_the_pages_look_up_is_there_and_nothing_is_changed(
     (tmp_path / "manifest-aio.yaml").write_text(manifest("aio"), "utf-8")
     head = Head("2026-11-23T09:11:42Z", "prod-eu", "https://10.0.0.1:6443", "v0.26.1", "1.0")
     exported = Backup(Contents(tuple(map(Entry, packages.cluster()))), head)
-    (tmp_path / "prod-20261123T091142Z.yaml").write_text(text.dump(exported), "utf-8")
+    (tmp_path / "prod.yaml").write_text(text.dump(exported), "utf-8")
 
     looking = dict.fromkeys(
         statement
@@ -204,7 +204,7 @@ def test_the_page_on_scripts_works_from_top_to_bottom(
 
     # What changes the cluster in other pages finds nothing to do any more, and what was purged can be put back.
     (backup,) = Path(shell.env["XDG_STATE_HOME"]).rglob("*.yaml")
-    for name in ("FILE...", "prod.yaml", "prod-20261123T091142Z.yaml"):
+    for name in ("FILE...", "prod.yaml", "prod.yaml"):
         shutil.copy(backup, tmp_path / name)
     for block in shown():
         for statement in block.statements:

@@ -189,7 +189,7 @@ EXPORT = Command(
     _sections(("What is written", (options.FORMAT, options.FROM, options.WITH_SECRETS))),
     examples=(
         ("For helmfile", "kubectl glasskube purge export packages"),
-        ("For Flux, after a purge", "kubectl glasskube purge export packages --format=flux --from prod.yaml"),
+        ("For Flux, after a purge", "kubectl glasskube purge export for-flux --format=flux --from prod.yaml"),
     ),
     argument="DIR",
     most=1,
