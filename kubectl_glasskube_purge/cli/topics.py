@@ -16,11 +16,11 @@ def topic(word: str) -> str:
     """What the page has about a heading or a code; `""` for an unknown word."""
     found = []
     for (heading, *codes), text in _sections():
-        if word == heading:
+        own = [paragraph for paragraph in text.split("\n\n") if paragraph.startswith(f"{word}: ")]
+        if word != heading and own:
+            found += own  # also of a word that is the code of another error, too
+        elif word in (heading, *codes):
             found.append(f"{heading}\n\n{text}")
-        elif word in codes:
-            own = [paragraph for paragraph in text.split("\n\n") if paragraph.startswith(f"{word}: ")]
-            found += own or [f"{heading}\n\n{text}"]
     return "\n".join(f"{one.strip()}\n" for one in found)
 
 

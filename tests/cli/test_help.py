@@ -67,6 +67,13 @@ def test_help_of_an_unknown_word_names_the_one_that_is_meant(capsys: pytest.Capt
         assert f"'{named}'" in capsys.readouterr().err
 
 
+def test_a_code_of_two_errors_is_explained_twice(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["help", "busy"]) == 0
+    said = capsys.readouterr().out
+    assert "/readyz" in said
+    assert "--wait-idle" in said
+
+
 def test_no_code_is_called_like_a_command() -> None:
     assert not guide.ANCHORS.keys() & COMMANDS.keys()
 
