@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from kubectl_glasskube_purge.kube.connect import Flags
+from kubectl_glasskube_purge.kube.problem import Problem
+from kubectl_glasskube_purge.kube.wording import some
 from kubectl_glasskube_purge.purge.judge.plan import plan
 from kubectl_glasskube_purge.purge.judge.verify import explained, verify
 from kubectl_glasskube_purge.purge.model.plan import Options
@@ -22,4 +24,11 @@ async def look(flags: Flags, record: Record, version: str = "") -> None:
 async def detect(flags: Flags, record: Record) -> None:
     """`version`: which Glasskube is there. Raises `KubeError`."""
     async with connected(flags, record) as client:
-        await surveyed(client, record)
+        found = await surveyed(client, record)
+        if found.unreadable and not found.version.version:
+            record.outcome = "incomplete"
+            record.error = Problem(
+                "unreadable",
+                f"it isn't known if Glasskube is there: {some(one.what for one in found.unreadable)} can't be read",
+                "Get the rights to read them, then run this again.",
+            )

@@ -15,7 +15,8 @@ from kubectl_glasskube_purge import __version__
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.problem import Problem, ProblemError
-from kubectl_glasskube_purge.purge.model.plan import Plan, Stage
+from kubectl_glasskube_purge.purge.judge import flux
+from kubectl_glasskube_purge.purge.model.plan import FluxVerdict, Plan, Stage
 from kubectl_glasskube_purge.purge.model.record import Record, outcome_key
 from kubectl_glasskube_purge.purge.model.survey import Package, Survey
 
@@ -50,10 +51,7 @@ def document(record: Record) -> dict[str, Any]:
             **(_installed(survey) if survey else {}),
         },
         "manifest": {"source": record.manifest_source},
-        "flux": {
-            "decision": plan.flux if plan else "absent",
-            "evidence": [evidence.text for evidence in plan.verdict.evidence] if plan else [],
-        },
+        "flux": _flux(record),
         **({"backup": {"file": record.backups[-1], "files": record.backups}} if record.backups else {}),
         "packages": [_package(package, plan) for package in survey.packages] if survey else [],
         "stages": [_stage(record, stage) for stage in plan.stages] if plan else [],
@@ -87,6 +85,14 @@ def _warnings(record: Record) -> Iterable[Problem]:
 def identity(ref: Ref) -> dict[str, str]:
     """The fields by which every document names an object."""
     return {"apiVersion": ref.api_version, "kind": ref.kind, "namespace": ref.namespace, "name": ref.name}
+
+
+def _flux(record: Record) -> dict[str, Any]:
+    """What becomes of Flux; without a plan, what a purge would decide about the one that was seen."""
+    verdict = record.plan.verdict if record.plan else flux.judge(record.survey) if record.survey else FluxVerdict()
+    seen = ("delete" if verdict.proven else "keep") if verdict.present else "absent"
+    decision = record.plan.flux if record.plan else seen
+    return {"decision": decision, "evidence": [evidence.text for evidence in verdict.evidence]}
 
 
 def _installed(survey: Survey) -> dict[str, Any]:

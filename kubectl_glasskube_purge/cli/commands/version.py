@@ -24,7 +24,7 @@ def run(line: Line) -> int:
 
     def result(record: Record) -> None:
         versions: dict[str, Any] = {"clientVersion": __version__}
-        if record.survey is not None:
+        if record.survey is not None and record.error is None:
             found = record.survey.version
             versions |= {"glasskubeVersion": found.version, "detectedBy": found.detected_by}
         if record.error is not None:
