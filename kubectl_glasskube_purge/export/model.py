@@ -13,7 +13,7 @@ from typing import Any
 
 from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.objects import Found, Ref
-from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by, noted_release, source_of
+from kubectl_glasskube_purge.purge.judge.ownership import helm_release_made_by, named_by, noted_release, source_of
 from kubectl_glasskube_purge.purge.judge.packages import in_order
 from kubectl_glasskube_purge.purge.look.compose import compose
 from kubectl_glasskube_purge.purge.model.kinds import NAMESPACE, SECRET
@@ -118,11 +118,7 @@ def _whole_metadata(before: Document | None, document: Mapping[str, Any]) -> Doc
 
 
 def _exported(package: Package, wave: int, survey: Survey, with_secrets: bool) -> Exported:
-    named = [
-        Ref(*(str(owned.get(part) or "") for part in ("group", "kind", "namespace", "name")))
-        for owned in package.found.get("status", "ownedResources") or ()
-    ]
-    owned = [found for ref in sorted(set(named)) if (found := survey.get(ref)) is not None]
+    owned = [found for ref in sorted(named_by(package.found)) if (found := survey.get(ref)) is not None]
     patches = tuple(_patches(package, survey))
     releases = [one for one in owned if one.ref.group_kind == facts.HELM_RELEASE.group_kind]
     plain = [_shown(one, patches, with_secrets) for one in owned if one.ref.group_kind not in facts.FLUX_GROUP_KINDS]

@@ -15,8 +15,8 @@ from kubectl_glasskube_purge.glasskube import facts
 from kubectl_glasskube_purge.kube.client import Client
 from kubectl_glasskube_purge.kube.connect import Flags
 from kubectl_glasskube_purge.kube.errors import Forbidden, Refused
-from kubectl_glasskube_purge.kube.objects import Ref
 from kubectl_glasskube_purge.kube.wording import some
+from kubectl_glasskube_purge.purge.judge.ownership import named_by
 from kubectl_glasskube_purge.purge.look.survey import revisit
 from kubectl_glasskube_purge.purge.model.record import Record
 from kubectl_glasskube_purge.purge.model.survey import Survey
@@ -75,11 +75,7 @@ async def objects(client: Client, survey: Survey) -> Sequence[Mapping[str, Any]]
     if hidden := survey.hidden(*_KINDS):
         raise folder.ExportImpossible(f"can't read {some(f'{one.what} ({one.why})' for one in hidden)}")
     found = survey.of_kind(*_KINDS)
-    owned = {
-        Ref(*(str(one.get(part) or "") for part in ("group", "kind", "namespace", "name")))
-        for package in survey.packages
-        for one in package.found.get("status", "ownedResources") or ()
-    }
+    owned = {ref for package in survey.packages for ref in named_by(package.found)}
     try:
         answers = [client.get(ref, whole=True) for ref in sorted(owned) if ref.group_kind not in _KINDS]
         others = [one for one in await asyncio.gather(*answers) if one is not None]

@@ -105,10 +105,14 @@ def is_confirmed(found: Found, survey: Survey) -> bool:
 @lru_cache(maxsize=2)
 def _named(survey: Survey) -> frozenset[tuple[str, Ref]]:
     """What packages name in `status.ownedResources`, each with the package's UID."""
+    return frozenset((package.found.uid, ref) for package in survey.packages for ref in named_by(package.found))
+
+
+def named_by(package: Found) -> frozenset[Ref]:
+    """What a package names in `status.ownedResources`."""
     return frozenset(
-        (package.found.uid, Ref(*(str(owned.get(part) or "") for part in ("group", "kind", "namespace", "name"))))
-        for package in survey.packages
-        for owned in package.found.get("status", "ownedResources") or ()
+        Ref(*(str(owned.get(part) or "") for part in ("group", "kind", "namespace", "name")))
+        for owned in package.get("status", "ownedResources") or ()
     )
 
 

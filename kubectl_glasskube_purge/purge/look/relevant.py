@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from kubectl_glasskube_purge.glasskube import facts, inventory
 from kubectl_glasskube_purge.kube.objects import Found, Ref
 from kubectl_glasskube_purge.kube.resources import BUILT_IN_GROUPS, Resource
-from kubectl_glasskube_purge.purge.judge.ownership import chart_of, source_of
+from kubectl_glasskube_purge.purge.judge.ownership import chart_of, named_by, source_of
 from kubectl_glasskube_purge.purge.model.kinds import (
     API_SERVICE,
     AUTOSCALER,
@@ -134,11 +134,11 @@ def package_namespaces(objects: Mapping[Ref, Found]) -> frozenset[str]:
     }
     # So whether a HelmRelease matters is known before all are read.
     named = {
-        str(owned.get("namespace") or "")
+        ref.namespace
         for found in objects.values()
         if found.ref.group_kind in facts.PACKAGE_GROUP_KINDS
-        for owned in found.get("status", "ownedResources") or ()
-        if (owned.get("group"), owned.get("kind")) in _FLUX
+        for ref in named_by(found)
+        if ref.group_kind in _FLUX
     }
     targets = {
         str(found.get("spec", "targetNamespace") or "")
