@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -349,14 +350,6 @@ async def _pods_reason(run: _Run, namespace: str, deployment: Found | None) -> s
     return controller.why or f"{controller.ready} of {controller.replicas} Pods are ready"
 
 
-async def _until_repositories_ready(run: _Run, stage: Stage) -> None:
-    await _until_ready(run, stage, packages=False)
-
-
-async def _until_packages_ready(run: _Run, stage: Stage) -> None:
-    await _until_ready(run, stage, packages=True)
-
-
 async def _until_ready(run: _Run, stage: Stage, *, packages: bool) -> None:
     """Waits until packages or repositories are Ready, or have failed for good, which is no reason to stop."""
     patience, settled_after = (PACKAGE_PATIENCE, SETTLED_AFTER) if packages else (REPOSITORY_PATIENCE,) * 2
@@ -421,13 +414,15 @@ def _condition(found: Found | None, *types: str) -> str:
 _AFTER: Mapping[str, _UntilWorking] = {
     order.DEFINITIONS: _until_served,
     order.CONTROLLERS: _until_running,
-    order.REPOSITORIES: _until_repositories_ready,
-    order.PACKAGES: _until_packages_ready,
+    order.REPOSITORIES: partial(_until_ready, packages=False),
+    order.PACKAGES: partial(_until_ready, packages=True),
 }
 
 
 def _waits(options: Options, stage: Stage) -> list[_UntilWorking]:
-    """What a stage waits for. In a rollback nobody answers for packages before the operator runs."""
-    if not options.rollback or stage.name == order.DEFINITIONS:
-        return [_AFTER[stage.name]] if stage.name in _AFTER else []
-    return [*_AFTER.values()][1:] if stage.name == order.CONTROLLERS and options.ready else []
+    """What a stage waits for. In a rollback packages are ready after the operator runs, if it was ready before."""
+    names = [stage.name]
+    if options.rollback and stage.name != order.DEFINITIONS:
+        running = stage.name == order.CONTROLLERS and options.ready
+        names = [order.CONTROLLERS, order.REPOSITORIES, order.PACKAGES] if running else []
+    return [_AFTER[name] for name in names if name in _AFTER]

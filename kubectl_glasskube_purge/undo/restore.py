@@ -45,9 +45,9 @@ class Options:
     changed: frozenset[Ref] = frozenset()
     """What a purge has changed and not deleted, which is overwritten in any case: a rollback."""
     rollback: bool = False
-    """Whether the operator is stopped and its webhook gone: then packages are put back before them."""
+    """Whether the operator is stopped and its webhook deleted: then packages are recreated before them."""
     ready: bool = True
-    """Whether the operator was ready before the purge: otherwise nobody waits for it."""
+    """Whether the operator was ready before the purge: a rollback doesn't wait for one that wasn't."""
     sidecar_image: str = ""
     """Where the operator's sidecar is to come from; `""` leaves its address as it is."""
 
